@@ -1,0 +1,127 @@
+"""The ``gz`` program: its commands, and how an error becomes an exit status."""
+
+from __future__ import annotations
+
+import errno
+import warnings
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from index.errors import GzError, NoSpaceError
+
+from . import doctor_cmd, export_cmd, find_cmd, index_cmd, ls_cmd
+from .options import DebugOption, LibraryOption, QuietOption, Settings, settings_of
+from .render import OutputClosed, Screen
+
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+UNFORESEEN = 70
+
+_EPILOG = (
+    "Exit status: 0 fine; 1 find found nothing; 2 usage; 3 finished, but some files failed; "
+    "4 nothing could be indexed; 5 the library is locked by another writer; 6 the library is "
+    "damaged or made by a newer version; 7 the model is missing or does not match; "
+    "8 no space; 130 interrupted; 70 an error that gz did not foresee."
+)
+
+
+class _Group(TyperGroup):
+    """Runs a command and turns what goes wrong into a message and an exit status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command.
+
+        Raises:
+            typer.Exit: It ended with a status other than 0.
+        """
+        try:
+            return super().invoke(ctx)
+        except OutputClosed:
+            code = PIPE_CLOSED
+        except (KeyboardInterrupt, GzError, OSError, MemoryError) as error:
+            code = _report(settings_of(ctx), error)
+        except Exception as error:
+            if isinstance(error, typer.Exit | typer.Abort) or hasattr(error, "exit_code"):
+                raise  # typer's own: an exit, or a usage error that it words itself
+            code = _report(settings_of(ctx), error)
+        raise typer.Exit(code)
+
+
+def _report(settings: Settings, error: BaseException) -> int:
+    screen = Screen(as_json=settings.as_json)
+    if settings.debug:
+        screen.traceback(error)
+    message, remedy, code = _explained(error)
+    screen.error(message, remedy, code)
+    return code
+
+
+def _explained(error: BaseException) -> tuple[str, str, int]:
+    """What happened, what to do next, and the exit status."""
+    if isinstance(error, GzError):
+        return error.message, error.remedy, error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return str(error) or "interrupted", "", INTERRUPTED
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            "No space left on the disk.",
+            "Free some space and run the same command again.",
+            (NoSpaceError.exit_code),
+        )
+    if isinstance(error, OSError) and error.strerror:
+        name = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{name}", "", UNFORESEEN
+    if isinstance(error, MemoryError):
+        return "Not enough memory.", "Close other programs, or use a smaller --model.", UNFORESEEN
+    what = f"{type(error).__name__}: {error}"
+    return f"gz did not foresee this: {what}", "--debug shows where it happened.", UNFORESEEN
+
+
+app = typer.Typer(
+    name="gz",
+    cls=_Group,
+    help="Find the exact start and end of a moment in your own videos, from a sentence.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        Screen().result(f"gz {version('groundzero-video')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    ctx: typer.Context,
+    library: LibraryOption = None,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_show_version, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    if not settings_of(ctx).debug:
+        warnings.simplefilter("ignore")
+
+
+app.command("index")(index_cmd.index)
+app.command("find")(find_cmd.find)
+app.command("export-clips")(export_cmd.export_clips)
+app.command("ls")(ls_cmd.ls)
+app.command("doctor")(doctor_cmd.doctor)
+
+
+def main() -> None:
+    """Runs ``gz`` and ends the process with its exit status."""
+    app()

@@ -1,0 +1,174 @@
+"""``gz export-clips``: cuts the moments found into files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from index.errors import GzError, UsageError
+
+from .options import (
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    LibraryOption,
+    QuietOption,
+    Settings,
+    settings_of,
+)
+from .render import Screen, display_safe, path_fields
+from .results import FoundClip, clips_of, hit_name, parse_result, recall
+
+if TYPE_CHECKING:
+    from index.clips import ClipResult, ExportOptions
+
+NOTHING_TO_CUT = 1
+SOME_FAILED = 3
+MODES = ("exact", "copy")
+
+
+def export_clips(
+    ctx: typer.Context,
+    sentence: Annotated[
+        str | None,
+        typer.Argument(metavar="SENTENCE", help="Search first; else cut what was found last."),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="FILE|-", help="Cut the hits in this JSON of gz find."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the clips.")] = Path(
+        "clips"
+    ),
+    mode: Annotated[
+        str,
+        typer.Option(
+            "--mode",
+            metavar="exact|copy",
+            help="exact: encoded anew, right to the frame everywhere; copy: lossless.",
+        ),
+    ] = "exact",
+    pad_s: Annotated[
+        float, typer.Option("--pad", min=0.0, metavar="SECONDS", help="More on either side.")
+    ] = 0.0,
+    container: Annotated[
+        str, typer.Option("--format", metavar="mp4|mkv|mov", help="Kind of file.")
+    ] = "mp4",
+    limit: Annotated[
+        int | None, typer.Option("-k", "--limit", min=1, metavar="N", help="Clips at most.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace clips that are there.")
+    ] = False,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+    library: LibraryOption = None,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Cut the moments found into files, with a manifest of what was cut.
+
+    With --json one line for each clip and one for the whole.
+    """
+    from index.clips import ExportOptions
+
+    settings = settings_of(ctx)
+    screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
+    if mode not in MODES:
+        raise UsageError(f"--mode is {mode!r}; it can be exact or copy.")
+    clips = _wanted(screen, settings, sentence, source, device, limit)
+    options = ExportOptions(
+        out=out, mode=mode, pad_s=pad_s, container=container, overwrite=overwrite
+    )
+    if not _cut_all(screen, clips, options):
+        raise typer.Exit(SOME_FAILED)
+
+
+def _wanted(
+    screen: Screen,
+    settings: Settings,
+    sentence: str | None,
+    source: str | None,
+    device: str | None,
+    limit: int | None,
+) -> list[FoundClip]:
+    """The hits to cut: searched for now, read from a file, or remembered."""
+    if sentence is not None and source is not None:
+        raise UsageError("Give a sentence or --from, not both.")
+    if source is not None:
+        clips = parse_result(_read(source), "standard input" if source == "-" else source)
+    elif sentence is not None:
+        clips = _searched(screen, settings, sentence, device, limit)
+    else:
+        clips = recall(settings.library_dir)
+    clips = clips[:limit]
+    if not clips:
+        screen.note("Nothing was found, so there is nothing to cut.")
+        raise typer.Exit(NOTHING_TO_CUT)
+    return clips
+
+
+def _read(source: str) -> bytes:
+    if source == "-":
+        if sys.stdin.isatty():
+            raise UsageError(
+                "--from - reads the JSON of gz find from a pipe.",
+                'For example: gz find "SENTENCE" --json | gz export-clips --from -',
+            )
+        return sys.stdin.buffer.read()
+    try:
+        return Path(source).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read: {error.strerror}.") from None
+
+
+def _searched(
+    screen: Screen, settings: Settings, sentence: str, device: str | None, limit: int | None
+) -> list[FoundClip]:
+    from index.types import FindRequest
+
+    from .find_cmd import search
+
+    request = FindRequest(sentence, limit=limit or 10)
+    return clips_of(search(screen, settings.library_dir, request, device))
+
+
+def _cut_all(screen: Screen, clips: list[FoundClip], options: ExportOptions) -> bool:
+    """Cuts every clip it can and writes the manifest; True when none failed."""
+    from index.clips import ClipRequest, export_clip
+    from index.manifest import write_manifest
+
+    done: list[ClipResult] = []
+    failed = 0
+    with screen.progress() as progress:
+        for number, clip in enumerate(clips):
+            progress.update(number / len(clips), f"cutting clip {number + 1} of {len(clips)}")
+            stem = hit_name(clip.rank, clip.path, clip.start_s)
+            request = ClipRequest(clip.path, clip.start_s, clip.end_s, stem, clip.fingerprint)
+            try:
+                result = export_clip(request, options)
+            except GzError as error:
+                failed += 1
+                _show_failure(screen, clip, error)
+                continue
+            done.append(result)
+            _show_clip(screen, clip, result)
+    manifest = write_manifest(done, options.out) if done else None
+    if screen.as_json:
+        screen.json("summary", {"clips": len(done), "failed": failed, "manifest": str(manifest)})
+    screen.note(f"{len(done)} clips in {options.out}" + (f", {failed} failed" if failed else ""))
+    return failed == 0
+
+
+def _show_failure(screen: Screen, clip: FoundClip, error: GzError) -> None:
+    screen.warning(f"{display_safe(clip.path)}: {error.message}")
+    if screen.as_json:
+        fields = {"rank": clip.rank, **path_fields(clip.path, "source"), "reason": error.message}
+        screen.json("problem", fields)
+
+
+def _show_clip(screen: Screen, clip: FoundClip, result: ClipResult) -> None:
+    raise KeyError

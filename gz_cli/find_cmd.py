@@ -1,0 +1,148 @@
+"""``gz find``: the moments that a sentence describes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from index.errors import UsageError
+
+from .find_view import show_hits, show_not_found, show_paths
+from .options import (
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    LibraryOption,
+    QuietOption,
+    parse_seconds,
+    settings_of,
+)
+from .render import Screen
+from .results import find_fields, remember
+
+if TYPE_CHECKING:
+    from index.types import FindRequest, FindResult
+
+NOT_FOUND = 1
+
+
+def find(
+    ctx: typer.Context,
+    sentence: Annotated[str, typer.Argument(metavar="SENTENCE", help="What is to be seen.")],
+    limit: Annotated[
+        int, typer.Option("-k", "--limit", min=1, metavar="N", help="Hits at most.")
+    ] = 10,
+    within: Annotated[
+        list[str] | None,
+        typer.Option("--in", metavar="PATH|GLOB", help="Search only there; may be repeated."),
+    ] = None,
+    after_s: Annotated[
+        float | None,
+        typer.Option(
+            "--after", parser=parse_seconds, metavar="TIME", help="Not before this in a video."
+        ),
+    ] = None,
+    before_s: Annotated[
+        float | None,
+        typer.Option(
+            "--before", parser=parse_seconds, metavar="TIME", help="Not later than this in a video."
+        ),
+    ] = None,
+    refine: Annotated[
+        bool,
+        typer.Option(
+            "--refine/--no-refine", help="Look again at the edges of the best hits, at 4 fps."
+        ),
+    ] = True,
+    threshold: Annotated[
+        float,
+        typer.Option("--threshold", min=0.0, max=1.0, metavar="P", help="How sure a hit must be."),
+    ] = 0.5,
+    paths: Annotated[bool, typer.Option("--paths", help="Only paths, one to a line.")] = False,
+    print0: Annotated[
+        bool, typer.Option("--print0", help="Only paths, exact bytes, each ended by NUL.")
+    ] = False,
+    player: Annotated[
+        bool, typer.Option("--player", help="With each hit a command that plays it.")
+    ] = False,
+    thumbs: Annotated[
+        Path | None, typer.Option("--thumbs", metavar="DIR", help="Write a picture of each hit.")
+    ] = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+    library: LibraryOption = None,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Find the moments that a sentence describes.
+
+    Understands order: "a dog barks before the door opens", "A then B", "A while B".
+    Ends with status 1 when nothing is found.
+    """
+    from index.types import FindRequest
+
+    settings = settings_of(ctx)
+    screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
+    if settings.as_json and (paths or print0):
+        raise UsageError("--json and --paths or --print0 exclude each other.")
+    request = FindRequest(
+        sentence=sentence,
+        limit=limit,
+        within=tuple(within or ()),
+        after_s=after_s,
+        before_s=before_s,
+        refine=refine,
+        threshold=threshold,
+    )
+    result = search(screen, settings.library_dir, request, device)
+    _show(screen, result, as_json=settings.as_json, paths=paths, print0=print0, player=player)
+    if thumbs is not None:
+        from .thumbs import write_thumbs
+
+        write_thumbs(screen, result.hits, thumbs)
+    if not result.hits:
+        raise typer.Exit(NOT_FOUND)
+
+
+def search(
+    screen: Screen, library_dir: Path, request: FindRequest, device: str | None
+) -> FindResult:
+    """Runs one search and remembers its result for ``gz export-clips``."""
+    from index.find import find as find_moments
+    from index.store import SentenceCache
+    from index.vectors import VectorCache
+
+    from .opening import open_encoder_of, open_library, open_localizer
+
+    with open_library(library_dir) as library:
+        encoder = open_encoder_of(screen, library, library_dir, device)
+        cache = VectorCache.load(library, screen.note)
+        result = find_moments(
+            library,
+            cache,
+            encoder,
+            open_localizer(),
+            request,
+            SentenceCache(library_dir),
+            screen.note,
+        )
+    remember(library_dir, result)
+    return result
+
+
+def _show(
+    screen: Screen, result: FindResult, *, as_json: bool, paths: bool, print0: bool, player: bool
+) -> None:
+    if as_json:
+        screen.json("find", find_fields(result))
+    elif paths or print0:
+        show_paths(screen, result, nul=print0)
+    elif result.hits:
+        show_hits(screen, result, player=player)
+    else:
+        show_not_found(screen, result)
+    if not as_json:
+        for note in result.notes:
+            screen.note(note)

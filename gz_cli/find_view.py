@@ -1,0 +1,95 @@
+"""What a person sees of a search: hits, an honest nothing, commands that play a hit."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from .render import Screen, display_safe, shell_quoted
+from .timecode import clock_range, spoken_length
+
+if TYPE_CHECKING:
+    from index.types import FindResult, Hit
+
+_SURENESS = (
+    (0.95, "almost sure"),
+    (0.8, "very likely"),
+    (0.6, "likely"),
+    (0.4, "perhaps"),
+    (0.0, "unlikely"),
+)
+
+
+def sureness(presence: float) -> str:
+    """A word and a percentage for a probability; never 100 % for what is only likely."""
+    word = next(word for bound, word in _SURENESS if presence >= bound)
+    return f"{word} {min(99, round(presence * 100))}%"
+
+
+def searched(result: FindResult) -> str:
+    """What was searched, for people."""
+    videos = "1 video" if result.searched_videos == 1 else f"{result.searched_videos:,} videos"
+    return f"{videos}, {spoken_length(result.searched_s)}"
+
+
+def show_hits(screen: Screen, result: FindResult, *, player: bool) -> None:
+    """A line for each hit, best first; below it its evidence and a command that plays it."""
+    rank_width = len(str(result.hits[-1].rank))
+    program = _player() if player else None
+    for hit in result.hits:
+        _show_hit(screen, hit, rank_width)
+        if program is not None:
+            line = player_line(program, hit.path, hit.span.start_s, hit.span.end_s)
+            screen.result(" " * (rank_width + 2) + line)
+    screen.note(f"Searched {searched(result)}.")
+
+
+def _show_hit(screen: Screen, hit: Hit, rank_width: int) -> None:
+    style = "green" if hit.presence >= 0.8 else "yellow"
+    sure = screen.styled(f"{sureness(hit.presence):<15}", style)
+    span = clock_range(hit.span.start_s, hit.span.end_s)
+    screen.result(f"{hit.rank:>{rank_width}}  {sure}  {span}  {screen.path(hit.path)}")
+    if len(hit.evidence) > 1:
+        indent = " " * (rank_width + 4)
+        for part in hit.evidence:
+            span = clock_range(part.span.start_s, part.span.end_s)
+            text = screen.styled(part.text, "dim")
+            screen.result(f"{indent}{sureness(part.presence):<15}  {span}  {text}")
+
+
+def show_not_found(screen: Screen, result: FindResult) -> None:
+    """Says that nothing was found, where it was sought, and the best guess as a guess."""
+    screen.note(f"Not found: {result.request.sentence!r}. Searched {searched(result)}.")
+    guess = result.best_guess
+    if guess is not None:
+        span = clock_range(guess.span.start_s, guess.span.end_s)
+        screen.note(
+            f"Best guess, below the bar of {result.request.threshold:.0%}: "
+            f"{sureness(guess.presence)}  {span}  {display_safe(guess.path)}"
+        )
+        screen.note("To see guesses as hits, lower the bar: --threshold 0")
+
+
+def show_paths(screen: Screen, result: FindResult, *, nul: bool) -> None:
+    """The path of each video with a hit, once, best first."""
+    for path in dict.fromkeys(hit.path for hit in result.hits):
+        if nul:
+            screen.exact(path + b"\0")
+        else:
+            screen.result(display_safe(path))
+
+
+def _player() -> str:
+    """The first player that is installed; mpv where none is."""
+    return next((name for name in ("mpv", "vlc", "ffplay") if shutil.which(name)), "mpv")
+
+
+def player_line(program: str, path: bytes, start_s: float, end_s: float) -> str:
+    """A shell line that plays ``[start_s, end_s)`` of a video in mpv, vlc or ffplay."""
+    file = shell_quoted(path)
+    if program == "vlc":
+        times = f"--start-time={start_s:.3f} --stop-time={end_s:.3f} --play-and-exit"
+        return f"vlc {times} {file}"
+    if program == "ffplay":
+        return f"ffplay -autoexit -ss {start_s:.3f} -t {end_s - start_s:.3f} -i {file}"
+    return f"mpv --start={start_s:.3f} --end={end_s:.3f} -- {file}"

@@ -1,0 +1,153 @@
+"""``gz index``: makes videos searchable."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from index.errors import LibraryError, NothingIndexedError, UsageError
+
+from .index_view import IndexView, show_summary
+from .opening import open_encoder, open_library, require_same_space
+from .options import (
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    LibraryOption,
+    QuietOption,
+    settings_of,
+)
+from .render import Screen
+
+if TYPE_CHECKING:
+    from index.progress import IndexOptions, IndexSummary
+    from index.types import EmbeddingSpace, Encoder
+
+SOME_FAILED = 3
+
+
+def index(
+    ctx: typer.Context,
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH", help="Folders and files.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", metavar="GLOB", help="Leave these out; may be repeated."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME|DIR|ID",
+            help="so400m, base, demo, a folder or a SigLIP id of the hub.",
+        ),
+    ] = None,
+    adapter: Annotated[
+        Path | None, typer.Option("--adapter", metavar="DIR", help="LoRA adapter for the model.")
+    ] = None,
+    prune: Annotated[bool, typer.Option("--prune", help="Forget videos that are gone.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try failed videos again.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Begin the library anew, also with another model.")
+    ] = False,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+    library: LibraryOption = None,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Make videos searchable; afterwards only what changed.
+
+    Without PATH the folders that the library knows are looked at again. With --json
+    one line for each status, problem and summary.
+    """
+    from index.progress import IndexOptions
+
+    settings = settings_of(ctx)
+    screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
+    known = _known(settings.library_dir, rebuild=rebuild)
+    roots = [Path(os.path.abspath(Path(path).expanduser())) for path in paths or known.roots]  # noqa: PTH100
+    if not roots:
+        raise UsageError("there is no folder to look at", "name some: gz index FOLDER")
+    spec, adapter_dir = _model_asked(known, model, adapter)
+    encoder = open_encoder(screen, spec, adapter_dir, device)
+    if known.space is not None and not rebuild:
+        require_same_space(known.space, encoder.space, settings.library_dir, model, adapter_dir)
+    options = IndexOptions(
+        exclude=tuple(exclude or ()),
+        prune=prune,
+        retry=retry,
+        rebuild=rebuild,
+        model_spec=spec or encoder.space.backbone,
+        adapter=str(adapter_dir or ""),
+    )
+    _end(_run(screen, settings.library_dir, roots, encoder, options))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the library remembers from earlier runs."""
+
+    space: EmbeddingSpace | None = None
+    model_spec: str | None = None
+    adapter: Path | None = None
+    roots: tuple[str, ...] = ()
+
+
+def _known(library_dir: Path, *, rebuild: bool) -> _Known:
+    try:
+        with open_library(library_dir) as library:
+            return _Known(
+                library.space,
+                library.model_spec or None,
+                Path(library.adapter) if library.adapter else None,
+                tuple(os.fsdecode(root.path) for root in library.roots()),
+            )
+    except NothingIndexedError:
+        return _Known()
+    except LibraryError:
+        if rebuild:
+            return _Known()
+        raise
+
+
+def _model_asked(
+    known: _Known, model: str | None, adapter: Path | None
+) -> tuple[str | None, Path | None]:
+    """The model and adapter of this run: what was asked for, else what the library has."""
+    if model is None and adapter is None:
+        return known.model_spec, known.adapter
+    spec = model or known.model_spec
+    if spec is not None and Path(spec).expanduser().is_dir():
+        spec = str(Path(spec).expanduser().absolute())
+    return spec, adapter.expanduser().absolute() if adapter else None
+
+
+def _run(
+    screen: Screen, library_dir: Path, roots: list[Path], encoder: Encoder, options: IndexOptions
+) -> IndexSummary:
+    from index.indexer import index_paths
+
+    with screen.progress() as progress:
+        view = IndexView(screen, progress)
+        summary = index_paths(library_dir, roots, encoder, options, view)
+    show_summary(screen, summary)
+    return summary
+
+
+def _end(summary: IndexSummary) -> None:
+    """Ends with the exit status that a run deserves."""
+    if summary.interrupted:
+        raise KeyboardInterrupt("interrupted; what is done is kept, run it again to go on")
+    if not summary.searchable:
+        raise NothingIndexedError(
+            "nothing could be indexed: there is no video to search",
+            "gz ls shows what failed and why",
+        )
+    if summary.failed or summary.failed_before or summary.offline_roots or summary.problems:
+        raise typer.Exit(SOME_FAILED)

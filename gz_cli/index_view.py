@@ -1,0 +1,167 @@
+"""What a person, or a program, sees of an index run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .render import Progress, Screen, display_safe, path_fields
+from .timecode import clock, spoken_length
+
+if TYPE_CHECKING:
+    from index.progress import IndexProgress, IndexSummary, Problem
+
+_STATUS_EVERY_S = 1.0
+
+
+class IndexView:
+    """Implements ``index.progress.IndexObserver`` on a screen."""
+
+    def __init__(
+        self, screen: Screen, progress: Progress, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._screen = screen
+        self._progress = progress
+        self._now = now
+        self._told_s = float("-inf")
+        self.files_done = 0
+
+    def scanned(self, files: int, size_bytes: int) -> None:
+        """The walk is over: how much there is to read."""
+        if self._screen.as_json:
+            self._screen.json("scanned", {"files": files, "size_bytes": size_bytes})
+        if files:
+            self._screen.note(f"{_files(files)} to read, {size_text(size_bytes)}.")
+
+    def progress(self, progress: IndexProgress) -> None:
+        """Another piece is done."""
+        self.files_done = progress.files_done
+        self._progress.update(progress.share_done, _progress_text(progress))
+        if self._screen.as_json and self._now() - self._told_s >= _STATUS_EVERY_S:
+            self._told_s = self._now()
+            self._screen.json("status", _status_fields(progress))
+
+    def problem(self, problem: Problem) -> None:
+        """One file could not be used; people read of it at the end, programs at once."""
+        if self._screen.as_json:
+            self._screen.json("problem", _problem_fields(problem))
+
+    def note(self, text: str) -> None:
+        """Something worth knowing."""
+        self._screen.note(text)
+
+
+def show_summary(screen: Screen, summary: IndexSummary) -> None:
+    """The end of an index run: its problems by name, then what it did."""
+    if screen.as_json:
+        screen.json("summary", _summary_fields(summary))
+    for problem in summary.problems:
+        screen.warning(f"{display_safe(problem.path)}: {problem.reason}")
+    for root in summary.offline_roots:
+        screen.warning(f"{display_safe(root)}: offline; its videos are kept")
+    screen.note(_summary_text(summary))
+
+
+def size_text(size_bytes: float) -> str:
+    """A size for people: ``12 kB``, ``1.5 GB``."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size_bytes < 999.5:
+            few = size_bytes < 9.95 and unit != "bytes"
+            return f"{size_bytes:.1f} {unit}" if few else f"{size_bytes:.0f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:,.1f} TB"
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"
+
+
+def _speed(video_s: float, elapsed_s: float) -> float | None:
+    """Seconds of video per second, once there is something to say."""
+    return video_s / elapsed_s if video_s > 0 and elapsed_s > 0 else None
+
+
+def _speed_text(speed: float) -> str:
+    return f"{speed:.1f}x real time" if speed < 10 else f"{speed:,.0f}x real time"
+
+
+def _left_s(progress: IndexProgress) -> float | None:
+    if progress.share_done <= 0 or progress.elapsed_s <= 0:
+        return None
+    return progress.elapsed_s * (1 - progress.share_done) / progress.share_done
+
+
+def _progress_text(progress: IndexProgress) -> str:
+    parts = [
+        f"{progress.files_done:,}/{_files(progress.files_total)}",
+        f"{clock(progress.video_s)} of video",
+    ]
+    speed, left_s = _speed(progress.video_s, progress.elapsed_s), _left_s(progress)
+    parts += [_speed_text(speed)] if speed is not None else []
+    parts += [f"{clock(left_s)} left"] if left_s is not None else []
+    name = display_safe(progress.current.rsplit(b"/", 1)[-1])
+    return "  ".join([*parts, name])
+
+
+def _status_fields(progress: IndexProgress) -> dict[str, object]:
+    return {
+        "files_done": progress.files_done,
+        "files_total": progress.files_total,
+        "share_done": progress.share_done,
+        "video_s": progress.video_s,
+        "frames": progress.frames,
+        "elapsed_s": progress.elapsed_s,
+        "times_real_time": _speed(progress.video_s, progress.elapsed_s),
+        "left_s": _left_s(progress),
+        **path_fields(progress.current, "current"),
+    }
+
+
+def _problem_fields(problem: Problem) -> dict[str, object]:
+    return {**path_fields(problem.path), "reason": display_safe(problem.reason)}
+
+
+def _summary_fields(summary: IndexSummary) -> dict[str, object]:
+    return {
+        "indexed": summary.indexed,
+        "unchanged": summary.unchanged,
+        "moved": summary.moved,
+        "duplicates": summary.duplicates,
+        "failed": summary.failed,
+        "failed_before": summary.failed_before,
+        "skipped": summary.skipped,
+        "hidden": summary.hidden,
+        "pruned": summary.pruned,
+        "offline_roots": [path_fields(root) for root in summary.offline_roots],
+        "problems": [_problem_fields(problem) for problem in summary.problems],
+        "video_s": summary.video_s,
+        "frames": summary.frames,
+        "elapsed_s": summary.elapsed_s,
+        "searchable": summary.searchable,
+        "interrupted": summary.interrupted,
+    }
+
+
+def _summary_text(summary: IndexSummary) -> str:
+    head = f"{_files(summary.indexed)} indexed"
+    speed = _speed(summary.video_s, summary.elapsed_s)
+    if speed is not None:
+        length = spoken_length(summary.video_s)
+        head += f" ({length} of video, {summary.frames:,} frames, {_speed_text(speed)})"
+    counts = {
+        "unchanged": summary.unchanged,
+        "moved": summary.moved,
+        "with the content of another": summary.duplicates,
+        "failed": summary.failed,
+        "failed before (--retry tries again)": summary.failed_before,
+        "skipped": summary.skipped,
+        "hidden until they are back": summary.hidden,
+        "forgotten": summary.pruned,
+    }
+    told = ", ".join([head, *(f"{count:,} {word}" for word, count in counts.items() if count)])
+    return f"{told}; {_searchable(summary.searchable)}."
+
+
+def _searchable(count: int) -> str:
+    return "1 video to search" if count == 1 else f"{count:,} videos to search"

@@ -1,0 +1,45 @@
+"""Pictures of hits as JPEG files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from index.errors import MediaError
+
+from .render import Screen
+from .results import hit_name
+
+if TYPE_CHECKING:
+    from index.types import Hit
+
+
+def write_thumbs(screen: Screen, hits: Sequence[Hit], folder: Path) -> None:
+    """Writes the picture in the middle of each hit; a file that is there stays as it is."""
+    from index.stills import jpeg, picture_at
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for hit in hits:
+        try:
+            picture = picture_at(hit.path, (hit.span.start_s + hit.span.end_s) / 2)
+        except MediaError as error:
+            screen.warning(f"no picture of hit {hit.rank}: {error.message}")
+            continue
+        written = _write_new(folder, hit_name(hit.rank, hit.path, hit.span.start_s), jpeg(picture))
+        screen.note(f"Picture of hit {hit.rank}: {written}")
+
+
+def _write_new(folder: Path, name: str, data: bytes) -> Path:
+    """Writes under the first free name; finds the same picture again instead of doubling it."""
+    number = 1
+    while True:
+        file = folder / (f"{name}.jpg" if number == 1 else f"{name}-{number}.jpg")
+        try:
+            with file.open("xb") as out:
+                out.write(data)
+            return file
+        except FileExistsError:
+            if file.is_file() and file.read_bytes() == data:
+                return file
+        number += 1

@@ -1,0 +1,53 @@
+"""Times as people write and read them: seconds, M:SS, H:MM:SS."""
+
+from __future__ import annotations
+
+import math
+import re
+
+_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?|\.\d+)", re.ASCII)
+
+
+def parse_time(text: str) -> float:
+    """Seconds from ``75``, ``75.5``, ``1:15``, ``1:15.5`` or ``0:01:15``.
+
+    Raises:
+        ValueError: The text is not a time.
+    """
+    match = _CLOCK.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"'{text}' is not a time; write seconds, M:SS or H:MM:SS")
+    hours, minutes, seconds = match.groups()
+    if minutes is not None and float(seconds) >= 60:
+        raise ValueError(f"'{text}' is not a time: seconds after a colon stay under 60")
+    if hours is not None and int(minutes) >= 60:
+        raise ValueError(f"'{text}' is not a time: minutes after a colon stay under 60")
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
+
+
+def clock(seconds: float) -> str:
+    """``H:MM:SS`` of the second that has begun."""
+    whole = max(0, math.floor(seconds))
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def clock_ms(seconds: float) -> str:
+    """``H:MM:SS.mmm``, rounded to the millisecond."""
+    ms = max(0, round(seconds * 1000))
+    return f"{clock(ms // 1000)}.{ms % 1000:03d}"
+
+
+def clock_range(start_s: float, end_s: float) -> str:
+    """``H:MM:SS - H:MM:SS`` in whole seconds that contain the span."""
+    # Edges that differ from a whole second by rounding noise alone stay on it.
+    start = math.floor(start_s + 1e-6)
+    return f"{clock(start)} - {clock(max(start + 1, math.ceil(end_s - 1e-6)))}"
+
+
+def spoken_length(seconds: float) -> str:
+    """A length for people: ``40 s``, ``12 min``, ``3.4 h``."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    if seconds < 99.5 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:,.1f} h"
