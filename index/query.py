@@ -32,13 +32,18 @@ _TAIL_ADVERB = re.compile(
 _QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|«[^»]*»|(?<!\w)'[^']*'(?!\w)")
 
 _NOT_EVENTS = frozenset(
-    "a an the and or of in on at to it its he him his she her they them their we us me my i you this "
-    "that these those there here then now when one another other others each all some any more "
-    "yesterday today tomorrow tonight dark noon midnight dawn dusk long ever again hours "
-    "first last next previous very same long all once even just "
-    "second seconds minute minutes moment moments hour hours day days night nights morning mornings "
-    "evening evenings afternoon afternoons week weeks month months year years time times while "
-    "christmas pm am bc ad".split()
+    re.findall(
+        r"\w+",
+        """
+        a an the and or of in on at to it its he him his she her they them their we us me my i you
+        this that these those there here then now when one another other others each all some any
+        yesterday today tomorrow tonight dark noon midnight dawn dusk long ever again christmas
+        first last next previous very same once even just more pm am bc ad while
+        second seconds minute minutes moment moments hour hours day days night nights
+        morning mornings evening evenings afternoon afternoons week weeks month months
+        year years time times
+        """,
+    )
 )
 """Words that alone are no event a camera could see: "the day" before, after "that"."""
 _IN_FRONT_OF = re.compile(
