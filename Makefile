@@ -5,14 +5,28 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
-PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 # An NVIDIA driver that answers decides between the two builds of FAISS and torch.
 EXTRA := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test lint bench clean
+# install ENVIRONMENT, WHAT: a fresh environment with exact versions. On Linux the
+# ordinary torch wheel brings gigabytes of CUDA that a machine without a card cannot
+# use, so the CPU wheel is asked for first: from the configured package index, then
+# from PyTorch's own. Elsewhere the ordinary wheel is the small one.
+define install
+$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "gz needs Python 3.11 or newer: make PYTHON=python3.12")'
+$(PYTHON) -m venv --clear $(1)
+if [ $(EXTRA)-$$(uname -sm | tr ' ' -) = cpu-Linux-x86_64 ]; then \
+  $(1)/bin/python -m pip install -q --no-deps 'torch==$(TORCH)+cpu' 2>/dev/null \
+  || $(1)/bin/python -m pip install -q --no-deps --index-url $(TORCH_CPU_INDEX) 'torch==$(TORCH)+cpu' \
+  || echo 'No CPU build of torch was found; the ordinary one is installed.'; \
+fi
+$(1)/bin/python -m pip install -q -c constraints.txt $(2)
+endef
+
+.PHONY: demo test lint bench wheel clean
 
 demo: $(STAMP)
 	$(BIN)/gz demo
@@ -28,19 +42,18 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m pytest tests/benchmarks -s
 
+# The wheel as a stranger installs it, run where other people's index.py and model/ lie.
+wheel: $(STAMP)
+	rm -rf build dist
+	$(BIN)/python -m build -q --wheel
+	@$(call install,build/venv,"$$(ls dist/*.whl)[$(EXTRA)]")
+	GZ=$(CURDIR)/build/venv/bin/gz sh tests/hostile_folder.sh
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info
 
-# On Linux the ordinary torch wheel brings gigabytes of CUDA that a machine without
-# a card cannot use, so the CPU wheel is asked for first: from the configured index,
-# then from PyTorch's own. Elsewhere the ordinary wheel is the small one.
 $(STAMP): pyproject.toml constraints.txt Makefile
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gz needs Python 3.11 or newer; try: make PYTHON=python3.12")'
-	$(PYTHON) -m venv $(VENV)
-	if [ $(EXTRA)-$$(uname -s)-$$(uname -m) = cpu-Linux-x86_64 ]; then \
-	  $(PIP) install -q --no-deps 'torch==$(TORCH)+cpu' 2>/dev/null \
-	  || $(PIP) install -q --no-deps --index-url $(TORCH_CPU_INDEX) 'torch==$(TORCH)+cpu' \
-	  || echo 'No CPU build of torch was found; installing the ordinary one.'; \
-	fi
-	$(PIP) install -q -c constraints.txt -e '.[$(EXTRA),dev]'
-	touch $(STAMP)
+	@$(call install,$(VENV),-e '.[$(EXTRA)$(comma)dev]')
+	@touch $(STAMP)
+
+comma := ,
