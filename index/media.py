@@ -1,0 +1,317 @@
+"""The one door for media: every container that is read or written is opened here.
+
+A file must be a regular file with the content of a video container. Only its
+own bytes are ever read: playlists and scripts that name other files or
+addresses are refused whatever their file is called.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+from av.codec.context import ThreadType
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from .errors import MediaError
+from .types import Picture, VideoInfo
+
+CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,mxf,"
+    "mxf_opatom,rm,dv,nut,wtv,gxf,ivf,obu,h264,hevc,m4v,vc1,mjpeg,yuv4mpegpipe"
+)
+"""Demuxers that read one file and nothing else."""
+MAX_PIXELS = 100_000_000
+"""Larger pictures are refused before their memory is asked for; 8K is 33 million."""
+_HEAD_PACKETS = 600
+_COVER = Disposition.attached_pic | Disposition.timed_thumbnails
+_SECONDARY = Disposition.dependent | Disposition.visual_impaired | Disposition.still_image
+
+
+def _remedy() -> str:
+    return "Play it in a video player to see whether it is whole, or leave it out."
+
+
+@dataclass
+class OpenVideo:
+    """A video that has shown its first picture; valid inside ``open_video``.
+
+    Attributes:
+        path: Absolute path.
+        container: The open container, positioned after ``head``.
+        stream: The main video stream, one decoder thread.
+        info: What the container declares and the first picture shows.
+        head: Packets of the stream that opening has read and decoded.
+        first: The first presented frame.
+    """
+
+    path: Path
+    container: InputContainer
+    stream: VideoStream
+    info: VideoInfo
+    head: list[Packet]
+    first: VideoFrame
+    _reopen: Callable[[], InputContainer] = field(repr=False)
+
+    @property
+    def format(self) -> str:
+        """Short name of the container format, ``mov``, ``matroska``, ``avi``."""
+        return self.container.format.name.split(",")[0]
+
+    def upright(self, frame: VideoFrame) -> Picture:
+        """A decoded frame as people see it: RGB uint8 [H, W, 3]."""
+        return upright(frame, self.stream.sample_aspect_ratio)
+
+    def rewind(self) -> None:
+        """Starts over at the first byte, with a fresh decoder."""
+        self.container.close()
+        self.container = self._reopen()
+        self.stream = _prepare(_main_stream(self.container, self.path), self.path)
+        self.head = []
+
+
+def check_regular(path: bytes | str | Path) -> Path:
+    """The absolute path of a regular, non-empty file.
+
+    Raises:
+        MediaError: For a link, pipe, socket, device or folder, an empty file,
+            or a file that cannot be looked at.
+    """
+    absolute = Path(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100 (never follows links)
+    try:
+        status = absolute.lstat()
+    except OSError as error:
+        raise MediaError(
+            f"{absolute}: {error.strerror or error}", "Check the path and its permissions."
+        ) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise MediaError(
+            f"{absolute}: not a regular file", "Links, pipes and devices are never opened."
+        )
+    if status.st_size == 0:
+        raise MediaError(f"{absolute}: the file is empty", "Copy it again from its source.")
+    return absolute
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "not enough memory to open it"
+    if isinstance(error, OSError) and not isinstance(error, av.error.InvalidDataError):
+        return f"cannot be read: {error.strerror or error}"
+    return "not a video container, or its header is damaged or cut off"
+
+
+def open_container(path: bytes | str | Path) -> InputContainer:
+    """An open input container; the caller closes it.
+
+    Raises:
+        MediaError: When the file is not a video container or cannot be read.
+    """
+    absolute = check_regular(path)
+    options: dict[str, Any] = {}
+    if int(av.__version__.split(".")[0]) < 19:
+        options["metadata_errors"] = "replace"
+    try:
+        return av.open(
+            str(absolute),
+            mode="r",
+            container_options={"format_whitelist": CONTAINERS, "protocol_whitelist": "file"},
+            **options,
+        )
+    except Exception as error:  # damaged input raises far more than FFmpegError
+        raise MediaError(f"{absolute}: {_reason(error)}", _remedy()) from error
+
+
+def open_output(path: Path, format: str, options: dict[str, str] | None = None) -> OutputContainer:
+    """A container to write; the caller closes it.
+
+    Args:
+        path: File to write; it is overwritten.
+        format: Container format, ``mp4``, ``matroska``, ``mov``.
+        options: Options of the muxer.
+
+    Raises:
+        OSError: When the file cannot be created.
+    """
+    return av.open(os.path.abspath(path), mode="w", format=format, container_options=options or {})  # noqa: PTH100
+
+
+def _main_stream(container: InputContainer, path: Path) -> VideoStream:
+    streams = [s for s in container.streams.video if not s.disposition & _COVER]
+    if not streams:
+        what = "only a cover picture" if container.streams.video else "no video stream"
+        raise MediaError(f"{path}: {what}", "Nothing to see in it; leave it out.")
+
+    def rank(stream: VideoStream) -> tuple[bool, bool, bool, int, int]:
+        shown = stream.disposition
+        area = (stream.width or 0) * (stream.height or 0)
+        return (
+            area > 0,
+            not shown & _SECONDARY,
+            bool(shown & Disposition.default),
+            area,
+            -stream.index,
+        )
+
+    return max(streams, key=rank)
+
+
+def _prepare(stream: VideoStream, path: Path) -> VideoStream:
+    context = stream.codec_context
+    if context is None:
+        raise MediaError(f"{path}: its video codec is not supported", _remedy())
+    pixels = (context.width or 0) * (context.height or 0)
+    if pixels > MAX_PIXELS:
+        raise _too_large(path, context.width, context.height)
+    context.options = {**context.options, "max_pixels": str(MAX_PIXELS)}
+    stream.thread_type = ThreadType.NONE
+    context.thread_count = 1
+    return stream
+
+
+def _too_large(path: Path, width: int, height: int) -> MediaError:
+    megapixels = round(width * height / 1e6)
+    return MediaError(
+        f"{path}: its pictures are too large ({width}x{height}, {megapixels} MP)",
+        f"Pictures of up to {MAX_PIXELS // 1_000_000} MP are read.",
+    )
+
+
+def _first_frame(
+    container: InputContainer, stream: VideoStream, path: Path
+) -> tuple[list[Packet], VideoFrame]:
+    head: list[Packet] = []
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
+                head.append(packet)
+            try:
+                frames = stream.codec_context.decode(packet if packet.size else None)
+            except (av.error.FFmpegError, ValueError):
+                frames = []
+            if frames:
+                return head, frames[0]
+            if len(head) > _HEAD_PACKETS:
+                break
+    except Exception as error:
+        raise MediaError(f"{path}: {_reason(error)}", _remedy()) from error
+    raise MediaError(f"{path}: no picture in it could be decoded", _remedy())
+
+
+@contextmanager
+def open_video(path: bytes | str | Path) -> Iterator[OpenVideo]:
+    """Opens a video and decodes its first picture.
+
+    Yields:
+        The open video; it is closed at the end of the block.
+
+    Raises:
+        MediaError: When the file is not regular, not a video container, has no
+            video stream, is too large, or not one picture can be decoded.
+    """
+    container = open_container(path)
+    absolute = check_regular(path)
+    video: OpenVideo | None = None
+    try:
+        stream = _prepare(_main_stream(container, absolute), absolute)
+        head, first = _first_frame(container, stream, absolute)
+        info = _describe(container, stream, first)
+        video = OpenVideo(
+            absolute, container, stream, info, head, first, lambda: open_container(absolute)
+        )
+        yield video
+    finally:
+        (video.container if video else container).close()
+
+
+def declared_duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """Length of the picture in seconds as the container declares it, None when it does not."""
+    if stream.duration is not None and stream.duration > 0 and stream.time_base is not None:
+        return stream.duration * stream.time_base
+    if container.duration is None or container.duration <= 0:
+        return None
+    declared = Fraction(container.duration, 1_000_000)
+    if container.format.name.startswith("matroska") and stream.start_time and stream.time_base:
+        declared -= stream.start_time * stream.time_base
+    return declared if declared > 0 else None
+
+
+def _describe(container: InputContainer, stream: VideoStream, first: VideoFrame) -> VideoInfo:
+    turn, _ = _orientation(first)
+    width, height = _shown_size(first.width, first.height, stream.sample_aspect_ratio)
+    if turn % 2:
+        width, height = height, width
+    duration = declared_duration(container, stream)
+    rate = stream.average_rate or stream.guessed_rate
+    return VideoInfo(
+        duration_s=float(duration) if duration is not None else None,
+        width=width,
+        height=height,
+        fps=float(rate) if rate else None,
+        codec=stream.codec_context.codec.canonical_name,
+        container=container.format.name.split(",")[0],
+        rotation=turn * 90,
+        has_audio=bool(container.streams.audio),
+    )
+
+
+def _shown_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:
+    if not aspect or aspect == 1 or not Fraction(1, 10) <= aspect <= 10:
+        return width, height
+    if aspect > 1:
+        return max(1, round(width * aspect)), height
+    return width, max(1, round(height / aspect))
+
+
+def _orientation(frame: VideoFrame) -> tuple[int, bool]:
+    """Quarter turns clockwise that make the frame upright, and whether it is mirrored first."""
+    turn = round(-frame.rotation / 90) % 4
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return turn, False
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].astype(np.float64)
+    if a * d - b * c >= 0:
+        return turn, False
+    # A mirrored matrix is a horizontal flip followed by a turn.
+    return round(np.degrees(np.arctan2(-b, -a)) / 90) % 4, True
+
+
+def upright(frame: VideoFrame, sample_aspect: Fraction | None = None) -> Picture:
+    """A decoded frame as people see it.
+
+    Args:
+        frame: Any pixel format, bit depth and size.
+        sample_aspect: Width of a pixel over its height; None means square.
+
+    Returns:
+        RGB uint8 [H, W, 3]: turned upright, pixels square, one field of an
+        interlaced frame.
+    """
+    width, height = _shown_size(frame.width, frame.height, sample_aspect)
+    if frame.interlaced_frame and frame.height >= 4:
+        woven = frame.to_ndarray(format="rgb24", width=width)
+        picture = np.repeat(woven[0::2], 2, axis=0)[: frame.height]
+        if height != frame.height:
+            rows = np.arange(height) * frame.height // height
+            picture = picture[rows]
+    else:
+        picture = frame.to_ndarray(format="rgb24", width=width, height=height)
+    turn, mirrored = _orientation(frame)
+    if mirrored:
+        picture = picture[:, ::-1]
+    if turn:
+        picture = np.rot90(picture, -turn)
+    return np.ascontiguousarray(picture)
