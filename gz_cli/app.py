@@ -115,7 +115,7 @@ def _root(
         warnings.simplefilter("ignore")
 
 
-app.command("index")(index_cmd.index)
+app.command("index")(index_cmd.index_videos)
 app.command("find")(find_cmd.find)
 app.command("export-clips")(export_cmd.export_clips)
 app.command("ls")(ls_cmd.ls)

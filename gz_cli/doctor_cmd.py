@@ -14,7 +14,7 @@ from .options import (
     QuietOption,
     settings_of,
 )
-from .render import Screen
+from .render import Screen, display_safe
 
 
 def doctor(
@@ -36,7 +36,7 @@ def doctor(
 
     settings = settings_of(ctx)
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
-    checks = examine(screen, settings.library_dir, device, repair=repair)
+    checks = examine(settings.library_dir, device, repair=repair)
     failed = [check for check in checks if not check.ok]
     if settings.as_json:
         fields = [vars(check) for check in checks]
@@ -44,7 +44,7 @@ def doctor(
     else:
         for check in checks:
             mark = screen.styled("ok  " if check.ok else "BAD ", "green" if check.ok else "red")
-            screen.result(f"{mark} {check.name:<9} {screen.styled(check.detail, 'plain')}")
+            screen.result(f"{mark} {check.name:<9} {display_safe(check.detail)}")
             if check.remedy:
                 screen.result(f"{'':15}{screen.styled(check.remedy, 'yellow')}")
     if failed:

@@ -111,13 +111,14 @@ def search(
 ) -> FindResult:
     """Runs one search and remembers its result for ``gz export-clips``."""
     from index.find import find as find_moments
-    from index.store import SentenceCache
     from index.vectors import VectorCache
+
+    from index.store import SentenceCache
 
     from .opening import open_encoder_of, open_library, open_localizer
 
     with open_library(library_dir) as library:
-        encoder = open_encoder_of(screen, library, library_dir, device)
+        encoder = open_encoder_of(screen, library, device)
         cache = VectorCache.load(library, screen.note)
         result = find_moments(
             library,

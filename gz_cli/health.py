@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sys
@@ -10,11 +11,17 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from index.errors import GzError, LibraryError, NoSpaceError, UsageError
+from index.errors import (
+    GzError,
+    LibraryError,
+    ModelError,
+    NoSpaceError,
+    NothingIndexedError,
+    UsageError,
+)
 
-from .index_view import size_text
-from .opening import open_library
-from .render import Screen
+from .opening import default_spec, open_library
+from .render import size_text
 
 _LITTLE_SPACE_BYTES = 1_000_000_000
 """Room below which indexing an archive is likely to end with a full disk."""
@@ -31,14 +38,14 @@ class Check:
     exit_code: int = 0
 
 
-def examine(screen: Screen, library_dir: Path, device: str | None, *, repair: bool) -> list[Check]:
+def examine(library_dir: Path, device: str | None, *, repair: bool) -> list[Check]:
     """All checks, in the order in which troubles are best mended."""
     return [
         _python(),
         _faiss(),
         _decoder(),
         _device(device),
-        *_library_and_model(screen, library_dir, device, repair=repair),
+        *_library_and_model(library_dir, repair=repair),
         _space(library_dir),
     ]
 
@@ -82,42 +89,63 @@ def _decoder() -> Check:
 
 def _device(device: str | None) -> Check:
     try:
-        from model.devices import describe_device
+        import torch
 
-        return Check("device", True, describe_device(device))
+        from model.vision_route import best_device, check_device
+
+        check_device(device)
+        chosen = device or best_device()
     except ImportError as error:
         remedy = "pip install --force-reinstall torch"
         return Check("device", False, f"torch does not load: {error}", remedy, 2)
     except GzError as error:
         return _failed("device", error)
+    name = torch.cuda.get_device_name(chosen) if chosen.startswith("cuda") else ""
+    detail = f"{chosen} {name}".strip()
+    return Check("device", True, f"{detail}, torch {torch.__version__}, {os.cpu_count()} CPU cores")
 
 
-def _library_and_model(
-    screen: Screen, library_dir: Path, device: str | None, *, repair: bool
-) -> Iterator[Check]:
-    spec, adapter = None, None
+def _library_and_model(library_dir: Path, *, repair: bool) -> Iterator[Check]:
+    spec, adapter = "", ""
     try:
         with open_library(library_dir) as library:
-            spec = library.model_spec or None
-            adapter = Path(library.adapter) if library.adapter else None
-            detail = f"{library_dir}: {len(library.videos())} videos"
-        yield from _library(library_dir, detail, repair=repair)
+            spec, adapter = library.model_spec, library.adapter
+            searchable = library.videos(searchable=True)
+            frames = sum(row.frames for row in searchable)
+        yield from _library(library_dir, f"{len(searchable):,} videos, {frames:,} frames", repair)
     except NothingIndexedError:
-        yield Check("library", True, f"none yet in {library_dir}")
+        yield Check("library", True, f"none yet in {library_dir}; make one: gz index FOLDER")
     except LibraryError as error:
         yield _failed("library", error)
-    yield _model(screen, spec, adapter, device)
+    yield _model(spec or default_spec(), adapter)
 
 
-def _library(library_dir: Path, detail: str, *, repair: bool) -> Iterator[Check]:
+def _library(library_dir: Path, detail: str, repair: bool) -> Iterator[Check]:
     from index.check import check
 
     findings = check(library_dir, repair)
-    yield Check("library", True, detail)
+    for finding in findings:
+        yield Check("library", finding.repaired, finding.message, finding.remedy, 6)
+    if not findings:
+        yield Check("library", True, f"{library_dir}: {detail}, sound")
 
 
-def _model(spec: str | None, adapter: Path | None, device: str | None) -> Check:
+def _model(spec: str, adapter: str) -> Check:
     """Present or not, found without any network."""
+    from model.encoder import load_encoder, model_status
+
+    try:
+        status = model_status(spec)
+        if not status.present:
+            remedy = f"with a network: hf download {status.name}; or try --model demo"
+            # A hub model lacks nothing but the download; a folder says what is wrong with it.
+            why = status.problem if status.folder else f"{status.name} is not on this machine"
+            return Check("model", False, f"{spec}: {why}", remedy, ModelError.exit_code)
+        space = load_encoder(spec, Path(adapter) if adapter else None, offline=True).space
+    except GzError as error:
+        return _failed("model", error)
+    what = f"{spec} ({status.name}), {size_text(status.size_bytes)}"
+    return Check("model", True, f"{what}, space {space.id} of {space.dim} channels")
 
 
 def _failed(name: str, error: GzError) -> Check:
@@ -129,5 +157,5 @@ def _space(library_dir: Path) -> Check:
     free_bytes = shutil.disk_usage(folder).free
     enough = free_bytes >= _LITTLE_SPACE_BYTES
     remedy = "" if enough else "free some space, or put the library elsewhere with --library"
-    detail = f"{size_text(free_bytes)} free for the library"
+    detail = f"{size_text(free_bytes)} free where the library is"
     return Check("space", enough, detail, remedy, 0 if enough else NoSpaceError.exit_code)

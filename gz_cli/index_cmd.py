@@ -12,7 +12,7 @@ import typer
 from index.errors import LibraryError, NothingIndexedError, UsageError
 
 from .index_view import IndexView, show_summary
-from .opening import open_encoder, open_library, require_same_space
+from .opening import default_spec, open_encoder, open_library
 from .options import (
     DebugOption,
     DeviceOption,
@@ -25,12 +25,12 @@ from .render import Screen
 
 if TYPE_CHECKING:
     from index.progress import IndexOptions, IndexSummary
-    from index.types import EmbeddingSpace, Encoder
+    from index.types import Encoder
 
 SOME_FAILED = 3
 
 
-def index(
+def index_videos(
     ctx: typer.Context,
     paths: Annotated[
         list[str] | None, typer.Argument(metavar="PATH", help="Folders and files.")
@@ -75,15 +75,14 @@ def index(
     if not roots:
         raise UsageError("there is no folder to look at", "name some: gz index FOLDER")
     spec, adapter_dir = _model_asked(known, model, adapter)
+    spec = spec or default_spec()
     encoder = open_encoder(screen, spec, adapter_dir, device)
-    if known.space is not None and not rebuild:
-        require_same_space(known.space, encoder.space, settings.library_dir, model, adapter_dir)
     options = IndexOptions(
         exclude=tuple(exclude or ()),
         prune=prune,
         retry=retry,
         rebuild=rebuild,
-        model_spec=spec or encoder.space.backbone,
+        model_spec=spec,
         adapter=str(adapter_dir or ""),
     )
     _end(_run(screen, settings.library_dir, roots, encoder, options))
@@ -93,7 +92,6 @@ def index(
 class _Known:
     """What the library remembers from earlier runs."""
 
-    space: EmbeddingSpace | None = None
     model_spec: str | None = None
     adapter: Path | None = None
     roots: tuple[str, ...] = ()
@@ -103,10 +101,9 @@ def _known(library_dir: Path, *, rebuild: bool) -> _Known:
     try:
         with open_library(library_dir) as library:
             return _Known(
-                library.space,
                 library.model_spec or None,
                 Path(library.adapter) if library.adapter else None,
-                tuple(os.fsdecode(root.path) for root in library.roots()),
+                tuple(map(os.fsdecode, library.roots())),
             )
     except NothingIndexedError:
         return _Known()

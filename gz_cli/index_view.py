@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .render import Progress, Screen, display_safe, path_fields
+from .render import Progress, Screen, display_safe, path_fields, size_text
 from .timecode import clock, spoken_length
 
 if TYPE_CHECKING:
@@ -61,16 +61,6 @@ def show_summary(screen: Screen, summary: IndexSummary) -> None:
     for root in summary.offline_roots:
         screen.warning(f"{display_safe(root)}: offline; its videos are kept")
     screen.note(_summary_text(summary))
-
-
-def size_text(size_bytes: float) -> str:
-    """A size for people: ``12 kB``, ``1.5 GB``."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size_bytes < 999.5:
-            few = size_bytes < 9.95 and unit != "bytes"
-            return f"{size_bytes:.1f} {unit}" if few else f"{size_bytes:.0f} {unit}"
-        size_bytes /= 1000
-    return f"{size_bytes:,.1f} TB"
 
 
 def _files(count: int) -> str:

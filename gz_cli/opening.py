@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 from index.errors import ModelError, NothingIndexedError
 
-from .render import Screen, shell_quoted
+from .render import Screen, shell_quoted, size_text
 
 if TYPE_CHECKING:
     from index.store import Library
-
     from index.types import EmbeddingSpace, Encoder, Localizer
 
 
@@ -27,13 +26,8 @@ def open_library(library_dir: Path) -> Library:
         NothingIndexedError: There is none in this folder.
         LibraryError: It is damaged or was made by a newer version.
     """
-    from index.store import LIBRARY_FILE, Library
+    from index.store import Library
 
-    if not (library_dir / LIBRARY_FILE).exists():
-        raise NothingIndexedError(
-            f"there is no library in {library_dir}",
-            "make one: gz index FOLDER; or name another: --library DIR",
-        )
     return Library.open_readonly(library_dir)
 
 
@@ -48,12 +42,26 @@ def open_encoder(
     _calm_libraries(screen)
     from model.encoder import load_encoder
 
-    return load_encoder(spec, adapter, device)
+    with screen.progress() as progress:
+        return load_encoder(
+            spec,
+            adapter,
+            device,
+            note=screen.note,
+            progress=lambda done, total: progress.update(
+                done / max(1, total), f"downloading {size_text(done)} of {size_text(total)}"
+            ),
+        )
 
 
-def open_encoder_of(
-    screen: Screen, library: Library, library_dir: Path, device: str | None
-) -> Encoder:
+def default_spec() -> str:
+    """The model for this machine when nobody named one."""
+    from model.backbone import default_preset
+
+    return default_preset()
+
+
+def open_encoder_of(screen: Screen, library: Library, device: str | None) -> Encoder:
     """The model that made this library, checked to be still the same.
 
     Raises:
@@ -63,36 +71,18 @@ def open_encoder_of(
     space = library.space
     if space is None:
         raise NothingIndexedError(
-            f"the library in {library_dir} holds no video yet", "add some: gz index FOLDER"
+            f"the library in {library.folder} holds no video yet", "add some: gz index FOLDER"
         )
     adapter = Path(library.adapter) if library.adapter else None
     encoder = open_encoder(screen, library.model_spec, adapter, device)
-    require_same_space(space, encoder.space, library_dir, library.model_spec, adapter)
+    if encoder.space != space:
+        raise ModelError(
+            f"the library was indexed with {_named(space)}, "
+            f"but {library.model_spec} is now {_named(encoder.space)}",
+            "put the earlier model back, or index anew: "
+            f"gz index --rebuild --library {shell_quoted(str(library.folder))}",
+        )
     return encoder
-
-
-def require_same_space(
-    ours: EmbeddingSpace,
-    theirs: EmbeddingSpace,
-    library_dir: Path,
-    spec: str | None,
-    adapter: Path | None,
-) -> None:
-    """Returns when the vectors of a model compare with those of the library.
-
-    Raises:
-        ModelError: They do not; the message names both and the command that mends it.
-    """
-    if ours == theirs:
-        return
-    words = ["gz", "index", "--rebuild", "--library", shell_quoted(str(library_dir))]
-    words += ["--model", shell_quoted(spec)] if spec else []
-    words += ["--adapter", shell_quoted(str(adapter))] if adapter else []
-    raise ModelError(
-        f"the library was indexed with {_named(ours)}, but the model here is {_named(theirs)}",
-        "leave --model and --adapter out to go on with the library's own model, "
-        f"or index anew:\n{' '.join(words)} PATH...",
-    )
 
 
 def _named(space: EmbeddingSpace) -> str:

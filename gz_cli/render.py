@@ -71,6 +71,16 @@ def path_fields(path: bytes, name: str = "path") -> dict[str, str]:
         }
 
 
+def size_text(size_bytes: float) -> str:
+    """A size for people: ``12 kB``, ``1.5 GB``."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size_bytes < 999.5:
+            few = size_bytes < 9.95 and unit != "bytes"
+            return f"{size_bytes:.1f} {unit}" if few else f"{size_bytes:.0f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:,.1f} TB"
+
+
 def shell_quoted(text: str | bytes) -> str:
     """One word for a shell to paste: plain quotes, or ``$'...'`` where bytes are not printable."""
     raw = os.fsencode(text)
