@@ -250,7 +250,7 @@ def declared_duration(container: InputContainer, stream: VideoStream) -> Fractio
 
 
 def _describe(container: InputContainer, stream: VideoStream, first: VideoFrame) -> VideoInfo:
-    turn, _ = _orientation(first)
+    turn, _ = orientation(first)
     width, height = _shown_size(first.width, first.height, stream.sample_aspect_ratio)
     if turn % 2:
         width, height = height, width
@@ -276,7 +276,7 @@ def _shown_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, 
     return width, max(1, round(height / aspect))
 
 
-def _orientation(frame: VideoFrame) -> tuple[int, bool]:
+def orientation(frame: VideoFrame) -> tuple[int, bool]:
     """Quarter turns clockwise that make the frame upright, and whether it is mirrored first."""
     turn = round(-frame.rotation / 90) % 4
     matrix = frame.side_data.get("DISPLAYMATRIX")
@@ -309,7 +309,7 @@ def upright(frame: VideoFrame, sample_aspect: Fraction | None = None) -> Picture
             picture = picture[rows]
     else:
         picture = frame.to_ndarray(format="rgb24", width=width, height=height)
-    turn, mirrored = _orientation(frame)
+    turn, mirrored = orientation(frame)
     if mirrored:
         picture = picture[:, ::-1]
     if turn:
