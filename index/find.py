@@ -1,0 +1,288 @@
+"""From a sentence to the moments of a library that it describes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from .errors import LibraryError, UsageError
+from .moments import Moment, distinct, join, single
+from .query import QueryPlan, parse
+from .refine import Query, RefineSettings, refine
+from .retrieve import Candidate, RetrievalSettings, retrieve
+from .scope import Scope, choose_videos
+from .types import (
+    Encoder,
+    Evidence,
+    FindRequest,
+    FindResult,
+    Hit,
+    Localizer,
+    ScoredSpan,
+    Sentence,
+    Span,
+    VideoRow,
+    Window,
+)
+
+if TYPE_CHECKING:
+    from .sentences import SentenceCache
+    from .store import Library
+    from .vectors import VectorCache
+
+
+class FindObserver(Protocol):
+    """Told where a search stands."""
+
+    def searching(self, videos: int, frames: int) -> None:
+        """The library is open; so much of it is searched."""
+        ...
+
+    def localizing(self, windows: int) -> None:
+        """So many windows are looked at closely."""
+        ...
+
+    def refining(self, done: int, total: int) -> None:
+        """So many of the stretches around edges have been decoded again."""
+        ...
+
+
+class SilentObserver:
+    """Implements FindObserver by saying nothing."""
+
+    def searching(self, videos: int, frames: int) -> None:
+        """Says nothing."""
+
+    def localizing(self, windows: int) -> None:
+        """Says nothing."""
+
+    def refining(self, done: int, total: int) -> None:
+        """Says nothing."""
+
+
+@dataclass(frozen=True)
+class FindSettings:
+    """How a search goes about it."""
+
+    retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
+    refinement: RefineSettings = field(default_factory=RefineSettings)
+
+
+def find(
+    library: Library,
+    cache: VectorCache,
+    encoder: Encoder,
+    localizer: Localizer,
+    request: FindRequest,
+    sentences: SentenceCache | None = None,
+    observer: FindObserver | None = None,
+    settings: FindSettings | None = None,
+) -> FindResult:
+    """The moments that a sentence describes, best first, or an honest nothing.
+
+    The answer is the same every time for the same library and request.
+
+    Args:
+        library: Open for reading at least.
+        cache: Its frame vectors.
+        encoder: Of the library's embedding space. Its text tower is used only for
+            sentences that are not in ``sentences``, its vision tower only to refine.
+        localizer: Proposes spans inside windows and tightens edges.
+        request: What a person asks.
+        sentences: Vectors of sentences asked before; new ones are added.
+        observer: Told where the search stands.
+        settings: Limits of retrieval and refinement.
+
+    Raises:
+        UsageError: The request makes no sense, or names no indexed video.
+        NothingIndexedError: There is no video to search.
+        ModelError: The encoder's vectors do not compare with the library's.
+        LibraryError: The library is damaged.
+    """
+    settings, observer = settings or FindSettings(), observer or SilentObserver()
+    _check(request)
+    library.check_space(encoder.space)
+    scope = choose_videos(library, request)
+    frames = sum(video.frames for video in scope.videos.values())
+    observer.searching(len(scope.videos), frames)
+    plan = parse(request.sentence)
+    queries = [_query(part, encoder, cache, sentences) for part in plan.parts]
+    windows = _windows(cache, queries, scope, localizer.window_s, settings.retrieval)
+    observer.localizing(len(windows))
+    proposals = _localized(library, localizer, windows, queries)
+    found = _moments(proposals, scope, plan)
+    chosen = [m for m in found if m.presence >= request.threshold][: request.limit] or found[:1]
+    notes = list(scope.notes)
+    if request.refine and chosen:
+        chosen, more = refine(
+            library,
+            encoder,
+            localizer,
+            chosen,
+            plan,
+            queries,
+            observer.refining,
+            settings.refinement,
+        )
+        notes += more
+        chosen = distinct([_clipped(moment, scope) for moment in chosen])
+    return _result(request, chosen, scope, plan, localizer, encoder, frames, notes)
+
+
+def _check(request: FindRequest) -> None:
+    if not request.sentence.strip():
+        raise UsageError("The sentence is empty.", 'Describe a moment: gz find "a dog jumps"')
+    if request.limit < 1:
+        raise UsageError(f"The number of hits must be at least 1, not {request.limit}.")
+    if not 0 <= request.threshold <= 1:
+        raise UsageError(f"The threshold must lie between 0 and 1, not {request.threshold}.")
+    after_s = request.after_s or 0.0
+    before_s = float("inf") if request.before_s is None else request.before_s
+    if not 0 <= after_s < before_s:
+        raise UsageError(f"There is no time after {after_s} s and before {before_s} s.")
+
+
+def _query(
+    text: str, encoder: Encoder, cache: VectorCache, sentences: SentenceCache | None
+) -> Query:
+    space = encoder.space
+    sentence: Sentence | None = sentences.get(space.id, text) if sentences is not None else None
+    if sentence is None:
+        sentence = encoder.encode_sentence(text)
+        if sentences is not None:
+            sentences.put(space.id, sentence)
+    background = cache.background(sentence.pooled, space.logit_scale, space.logit_bias)
+    return Query(sentence, background)
+
+
+def _windows(
+    cache: VectorCache,
+    queries: Sequence[Query],
+    scope: Scope,
+    window_s: float,
+    settings: RetrievalSettings,
+) -> list[Candidate]:
+    """Windows that any part of the sentence points to, without repeats.
+
+    The parts of an order query are also looked for in each other's best videos: the
+    second event may be so common that its own best windows all lie elsewhere.
+    """
+    windows: dict[tuple[int, float], Candidate] = {}
+    found = [retrieve(cache, query.sentence.pooled, scope, window_s, settings) for query in queries]
+    for candidates in found:
+        for window in candidates:
+            windows.setdefault((window.video.id, window.start_s), window)
+    if len(queries) > 1:
+        videos = {window.video.id: window.video for group in found for window in group[:24]}
+        partners = scope.only(videos)
+        for query in queries:
+            for window in retrieve(cache, query.sentence.pooled, partners, window_s, settings):
+                windows.setdefault((window.video.id, window.start_s), window)
+    return list(windows.values())
+
+
+def _localized(
+    library: Library,
+    localizer: Localizer,
+    windows: Sequence[Candidate],
+    queries: Sequence[Query],
+) -> dict[int, list[list[ScoredSpan]]]:
+    """Proposals by video id and part of the sentence, each window's vectors read once."""
+    proposals: dict[int, list[list[ScoredSpan]]] = {}
+    for candidate in windows:
+        window = _read(library, candidate)
+        if window is None:
+            continue
+        parts = proposals.setdefault(candidate.video.id, [[] for _ in queries])
+        for part, query in zip(parts, queries, strict=True):
+            answer = localizer.localize(window, query.sentence, query.background)
+            for proposal in answer.spans:
+                span = _inside(proposal.span, candidate.start_s, candidate.end_s)
+                if span is not None:
+                    part.append(ScoredSpan(span, proposal.score, proposal.presence))
+    return proposals
+
+
+def _read(library: Library, candidate: Candidate) -> Window | None:
+    times_s, vectors = library.read_vectors(candidate.video.id, candidate.start_s, candidate.end_s)
+    if len(times_s) == 0:
+        return None
+    if not np.isfinite(vectors).all():
+        raise LibraryError(
+            "The library holds damaged vectors.", "Repair it with: gz doctor --repair"
+        )
+    step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1.0
+    return Window(times_s, vectors, step_s, candidate.video.duration_s)
+
+
+def _inside(span: Span, low_s: float, high_s: float) -> Span | None:
+    start_s, end_s = max(span.start_s, low_s), min(span.end_s, high_s)
+    return Span(start_s, end_s) if start_s < end_s else None
+
+
+def _moments(
+    proposals: dict[int, list[list[ScoredSpan]]], scope: Scope, plan: QueryPlan
+) -> list[Moment]:
+    """Distinct moments of the whole library, best first."""
+    moments: list[Moment] = []
+    for video_id, parts in proposals.items():
+        video: VideoRow = scope.videos[video_id]
+        if plan.relation == "single":
+            moments += [single(video, proposal) for proposal in parts[0]]
+        else:
+            moments += join(video, parts, plan)
+    return distinct(moments)
+
+
+def _clipped(moment: Moment, scope: Scope) -> Moment:
+    """The moment with its span inside what was asked, whatever a tightened edge did."""
+    span = _inside(moment.span, *scope.bounds_s(moment.video))
+    return moment if span is None or span == moment.span else moment.at(span)
+
+
+def _result(
+    request: FindRequest,
+    moments: Sequence[Moment],
+    scope: Scope,
+    plan: QueryPlan,
+    localizer: Localizer,
+    encoder: Encoder,
+    frames: int,
+    notes: Sequence[str],
+) -> FindResult:
+    ordered = [_hit(rank, moment, plan) for rank, moment in enumerate(moments, 1)]
+    hits = tuple(hit for hit in ordered if hit.presence >= request.threshold)
+    return FindResult(
+        request=request,
+        hits=hits,
+        best_guess=None if hits or not ordered else ordered[0],
+        searched_videos=len(scope.videos),
+        searched_frames=frames,
+        searched_s=sum(
+            max(0.0, end_s - start_s)
+            for start_s, end_s in map(scope.bounds_s, scope.videos.values())
+        ),
+        localizer=localizer.name,
+        space_id=encoder.space.id,
+        notes=tuple(notes),
+    )
+
+
+def _hit(rank: int, moment: Moment, plan: QueryPlan) -> Hit:
+    return Hit(
+        rank=rank,
+        path=moment.video.path,
+        fingerprint=moment.video.fingerprint,
+        span=moment.span,
+        presence=moment.presence,
+        score=moment.score,
+        duration_s=moment.video.duration_s,
+        refined=moment.refined,
+        evidence=tuple(
+            Evidence(text, part.span, part.presence)
+            for text, part in zip(plan.parts, moment.parts, strict=True)
+        ),
+    )

@@ -1,0 +1,169 @@
+"""From nearest frames to the windows that are worth a closer look."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .scope import Scope
+from .types import Vectors, VideoRow
+
+if TYPE_CHECKING:
+    from .vectors import FrameMatch, VectorCache
+
+
+@dataclass(frozen=True)
+class RetrievalSettings:
+    """How many frames and windows a search looks at, with the reasons."""
+
+    frames: int = 2048
+    """Nearest frames per look: enough for every frame of a half-hour library."""
+    windows: int = 48
+    """Windows that are localized: two hours of video, about a tenth of a second."""
+    windows_per_video: int = 8
+    """Before other videos have had their turn; the places that stay empty are then
+    filled with the rest."""
+    rounds: int = 4
+    """Further looks when near-duplicate frames crowd the first."""
+    margin: float = 0.1
+    """A peak this near (in window lengths) to a window's edge gets its own window, so
+    that the moment around it is not cut in two."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A window of one video that may hold the moment."""
+
+    video: VideoRow
+    start_s: float
+    end_s: float
+    peak_s: float
+    cosine: float
+    """Of the frame at the peak."""
+
+
+def retrieve(
+    cache: VectorCache,
+    query: Vectors,
+    scope: Scope,
+    window_s: float,
+    settings: RetrievalSettings | None = None,
+) -> list[Candidate]:
+    """The most promising windows of the searched videos, best first.
+
+    The nearest frames are grouped around their peaks. When frames of a few videos fill
+    the whole answer (a fixed camera repeats itself for hours), the rest of the library
+    is asked again without them, and they are asked alone for their other moments.
+
+    Args:
+        cache: Vectors of the library.
+        query: float32 [D], the sentence.
+        scope: Videos and times that are searched.
+        window_s: Length of a window.
+        settings: Limits.
+    """
+    settings = settings or RetrievalSettings()
+    ids = None if scope.everything else set(scope.videos)
+    matches = _look(cache, query, settings.frames, ids, scope)
+    peaks = _group(matches.kept, scope, window_s, settings.margin)
+    crowded: set[int] = set()
+    for _ in range(settings.rounds):
+        if not matches.full or len(peaks) >= settings.windows:
+            break
+        fillers = _crowding(matches.kept or matches.all)
+        crowded |= fillers
+        for video_id in sorted(fillers):
+            more = _look(cache, query, 4 * settings.frames, {video_id}, scope)
+            peaks = _merged(peaks, _group(more.kept, scope, window_s, settings.margin))
+        rest = set(scope.videos) - crowded
+        if not rest:
+            break
+        matches = _look(cache, query, settings.frames, rest, scope)
+        peaks = _merged(peaks, _group(matches.kept, scope, window_s, settings.margin))
+    return _selected(peaks, settings)
+
+
+@dataclass(frozen=True)
+class _Look:
+    kept: list[FrameMatch]
+    """Matches inside the searched times."""
+    all: list[FrameMatch]
+    full: bool
+    """True when there may be more."""
+
+
+def _look(
+    cache: VectorCache, query: Vectors, limit: int, ids: Collection[int] | None, scope: Scope
+) -> _Look:
+    found = cache.search(query, limit, ids)
+    kept = []
+    for match in found:
+        video = scope.videos.get(match.video_id)
+        if video is None:
+            continue
+        start_s, end_s = scope.bounds_s(video)
+        if start_s <= match.time_s < end_s:
+            kept.append(match)
+    return _Look(kept, list(found), len(found) >= limit)
+
+
+def _crowding(matches: Sequence[FrameMatch]) -> set[int]:
+    """Videos that each hold more than a sixteenth of the frames, else the fullest one."""
+    counts: dict[int, int] = defaultdict(int)
+    for match in matches:
+        counts[match.video_id] += 1
+    if not counts:
+        return set()
+    heavy = {video_id for video_id, count in counts.items() if count * 16 > len(matches)}
+    return heavy or {max(counts, key=lambda video_id: (counts[video_id], -video_id))}
+
+
+def _group(
+    matches: Sequence[FrameMatch], scope: Scope, window_s: float, margin: float
+) -> list[Candidate]:
+    """Windows around the peaks: each frame lies well inside one of them."""
+    windows: dict[int, list[Candidate]] = defaultdict(list)
+    for match in sorted(matches, key=lambda m: (-m.cosine, m.video_id, m.time_s)):
+        video = scope.videos[match.video_id]
+        if not any(_covers(w, match.time_s, scope, margin) for w in windows[video.id]):
+            start_s, end_s = _around(match.time_s, scope.bounds_s(video), window_s)
+            windows[video.id].append(
+                Candidate(video, start_s, end_s, match.time_s, float(match.cosine))
+            )
+    return [window for group in windows.values() for window in group]
+
+
+def _around(peak_s: float, bounds_s: tuple[float, float], window_s: float) -> tuple[float, float]:
+    low, high = bounds_s
+    if high - low <= window_s:
+        return low, high
+    start_s = min(max(low, peak_s - window_s / 2), high - window_s)
+    return start_s, start_s + window_s
+
+
+def _covers(window: Candidate, time_s: float, scope: Scope, margin: float) -> bool:
+    low, high = scope.bounds_s(window.video)
+    slack_s = margin * (window.end_s - window.start_s)
+    start_s = window.start_s if window.start_s <= low else window.start_s + slack_s
+    end_s = window.end_s if window.end_s >= high else window.end_s - slack_s
+    return start_s <= time_s < end_s
+
+
+def _merged(first: Sequence[Candidate], second: Sequence[Candidate]) -> list[Candidate]:
+    seen = {(window.video.id, window.start_s) for window in first}
+    return [*first, *(w for w in second if (w.video.id, w.start_s) not in seen)]
+
+
+def _selected(peaks: Sequence[Candidate], settings: RetrievalSettings) -> list[Candidate]:
+    """The best windows, no video taking more than its turn before the others had theirs."""
+    ranked = sorted(peaks, key=lambda w: (-w.cosine, w.video.path, w.start_s))
+    turn: dict[int, int] = defaultdict(int)
+    first: list[Candidate] = []
+    later: list[Candidate] = []
+    for window in ranked:
+        turn[window.video.id] += 1
+        (first if turn[window.video.id] <= settings.windows_per_video else later).append(window)
+    chosen = (first + later)[: settings.windows]
+    return sorted(chosen, key=lambda w: (-w.cosine, w.video.path, w.start_s))

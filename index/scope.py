@@ -1,0 +1,99 @@
+"""Which videos a search looks at."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from .errors import NothingIndexedError, UsageError
+from .types import FindRequest, VideoRow
+
+if TYPE_CHECKING:
+    from .store import Library
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What one search looks at."""
+
+    videos: dict[int, VideoRow]
+    """By id, in the library's path order."""
+    everything: bool
+    """True when no searchable video is left out."""
+    after_s: float
+    """No hit starts earlier in its video."""
+    before_s: float
+    """No hit ends later in its video; infinite without a limit."""
+    notes: tuple[str, ...]
+
+    def bounds_s(self, video: VideoRow) -> tuple[float, float]:
+        """The searched stretch of one video, ``[start, end)``; may be empty."""
+        return self.after_s, min(self.before_s, video.duration_s)
+
+    def only(self, videos: dict[int, VideoRow]) -> Scope:
+        """The same search in fewer videos."""
+        return replace(self, videos=videos, everything=False)
+
+
+def choose_videos(library: Library, request: FindRequest) -> Scope:
+    """The searchable videos that a request asks for.
+
+    Raises:
+        NothingIndexedError: No video can be searched.
+        UsageError: ``within`` names no indexed video.
+    """
+    rows = [row for row in library.videos(searchable=True) if row.frames > 0]
+    if not rows:
+        raise NothingIndexedError(
+            "There is no indexed video to search.", "Index some first: gz index FOLDER"
+        )
+    chosen, notes = rows, []
+    if request.within:
+        chosen, unmatched = _within(rows, request.within)
+        if not chosen:
+            raise UsageError(
+                f"No indexed video lies in {', '.join(request.within)}.",
+                "See what is indexed with: gz ls",
+            )
+        notes = [f"No indexed video lies in {place}." for place in unmatched]
+    return Scope(
+        videos={row.id: row for row in chosen},
+        everything=len(chosen) == len(rows),
+        after_s=request.after_s or 0.0,
+        before_s=float("inf") if request.before_s is None else request.before_s,
+        notes=tuple(notes),
+    )
+
+
+def _within(rows: Sequence[VideoRow], places: Sequence[str]) -> tuple[list[VideoRow], list[str]]:
+    """Rows in any of the places, and the places that hold none."""
+    wanted: set[int] = set()
+    unmatched: list[str] = []
+    for place in places:
+        found = {row.id for row in rows if _lies_in(row.path, place)}
+        wanted |= found
+        if not found:
+            unmatched.append(place)
+    return [row for row in rows if row.id in wanted], unmatched
+
+
+def _lies_in(path: bytes, place: str) -> bool:
+    """True for the file itself, anything below a folder, or a match of a glob."""
+    name = PurePath(os.fsdecode(path))
+    given = Path(place).expanduser()
+    places = {str(given.absolute()), os.path.normpath(given.absolute()), str(given.resolve())}
+    if any(name.is_relative_to(folder) for folder in places):
+        return True
+    if not any(sign in place for sign in "*?["):
+        return False
+    if os.sep not in place:
+        return fnmatch.fnmatchcase(name.name, place)
+    whole = str(name)
+    return any(
+        fnmatch.fnmatchcase(whole, glob) or fnmatch.fnmatchcase(whole, glob + os.sep + "*")
+        for glob in places
+    )

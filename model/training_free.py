@@ -1,0 +1,239 @@
+"""Finds moments without any training: what every new user meets first.
+
+The video's own self-similarity says where things change; the sentence says which of
+those stretches stand out of their surroundings. Numpy only: no torch, no weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from index.types import Background, Localization, ScoredSpan, Sentence, Span, Window
+
+from .edges import EdgeSettings, tighten
+from .presence import PresenceCalibration, sigmoid
+from .scenes import cut_positions, novelty, scene_means
+
+Floats = npt.NDArray[np.float64]
+Positions = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class TrainingFreeSettings:
+    """Every number of the training-free localizer, with its reason."""
+
+    window_s: float = 150.0
+    """Window length; what the trained grounding uses too."""
+    novelty_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
+    """Half widths of the change detectors: hard cuts to slow changes of scene."""
+    cut_threshold: float = 1.0
+    """Novelty of a cut, in robust deviations. Low on purpose: a spurious cut only adds
+    candidates, a missed one makes the right span impossible."""
+    cut_reach_s: float = 2.0
+    """A cut is the strongest change within this distance."""
+    center_frames: float = 5.0
+    """Weight of the library's mean frame in the centre that is subtracted; it only
+    matters in windows of a few frames, whose own mean would erase them."""
+    feedback_sharpness: float = 0.5
+    """How strongly scenes near the sentence shape the visual prototype. Gentle, because
+    the best-matching scene of a zero-shot model is often the wrong one."""
+    feedback_share: float = 0.75
+    """Share of the visual prototype in a scene's relevance; the rest is the sentence
+    itself. Frames resemble frames more reliably than text."""
+    spread_floor: float = 0.25
+    """Least spread of relevance that counts, in standard deviations of the library's
+    cosines: a window in which nothing stands out must not have its noise amplified."""
+    level: float = 0.1
+    """Relevance (deviations within the window) that a moment must exceed to grow."""
+    length_power: float = 0.5
+    """Growth of a span's score with its length: a mean of n noisy seconds is sqrt(n)
+    times as certain."""
+    surround_weight: float = 1.0
+    """Weight of the relevance just outside, which is subtracted."""
+    surround_s: float = 8.0
+    """Least stretch on either side that counts as just outside; else the span's length."""
+    whole_score: float = 1.0
+    """Score of the whole window, the answer when no part of it stands out."""
+    nms_iou: float = 0.5
+    """Proposals that overlap a better one more than this are dropped."""
+    max_spans: int = 10
+    """Proposals per window."""
+    rank_weight: float = 0.35
+    """How much evidence a proposal loses per unit of score behind the best of its window."""
+    best_share: float = 0.5
+    """Share of a moment's frames, the best ones, whose cosines testify to its presence."""
+
+
+class TrainingFreeLocalizer:
+    """Implements index.types.Localizer by self-similarity and contrast."""
+
+    def __init__(
+        self,
+        settings: TrainingFreeSettings | None = None,
+        calibration: PresenceCalibration | None = None,
+        edges: EdgeSettings | None = None,
+    ) -> None:
+        self.settings = settings or TrainingFreeSettings()
+        self.calibration = calibration or PresenceCalibration()
+        self.edges = edges or EdgeSettings()
+
+    @property
+    def name(self) -> str:
+        """``training-free``."""
+        return "training-free"
+
+    @property
+    def window_s(self) -> float:
+        """Length of the windows it wants, in seconds."""
+        return self.settings.window_s
+
+    def localize(self, window: Window, sentence: Sentence, background: Background) -> Localization:
+        """Moments of one window that stand out of it for a sentence, best first.
+
+        Returns:
+            Up to ``max_spans`` spans inside ``[0, duration_s]`` and a saliency per
+            frame, in deviations within the window. Nothing for an empty window or one
+            that lies past the end of the video.
+        """
+        frames = len(window.times_s)
+        if frames == 0 or window.times_s[0] >= window.duration_s:
+            return Localization((), np.zeros(frames, np.float32))
+        vectors = window.vectors.astype(np.float64)
+        query = sentence.pooled.astype(np.float64)
+        centred = self._centred(vectors, background)
+        cuts = self._cuts(centred, window.step_s)
+        relevance = self._relevance(scene_means(centred, cuts), np.diff(cuts), query, background)
+        starts, ends, scores = self._candidates(relevance, cuts, edge_times(window))
+        order = _suppressed(starts, ends, scores, self.settings.nms_iou, self.settings.max_spans)
+        cosines = vectors @ query
+        spans = self._scored(window, starts[order], ends[order], scores[order], cosines, background)
+        saliency = np.repeat(relevance, np.diff(cuts)).astype(np.float32)
+        return Localization(spans, saliency)
+
+    def tighten(
+        self, proposal: ScoredSpan, window: Window, sentence: Sentence, background: Background
+    ) -> ScoredSpan:
+        """The same moment with edges moved to the nearby change that divides it best.
+
+        An edge stays where it was when the finer frames show no clear change.
+        """
+        return replace(proposal, span=tighten(proposal.span, window, self.edges))
+
+    def _centred(self, vectors: Floats, background: Background) -> Floats:
+        """Without what all frames share: the video's style and the gap to text."""
+        prior = self.settings.center_frames
+        center = vectors.sum(axis=0) + prior * background.center.astype(np.float64)
+        centred: Floats = vectors - center / (len(vectors) + prior)
+        return centred
+
+    def _cuts(self, centred: Floats, step_s: float) -> Positions:
+        frames_of = [max(1, round(width_s / step_s)) for width_s in self.settings.novelty_s]
+        strength = novelty(centred, sorted(set(frames_of)))
+        reach = max(1, round(self.settings.cut_reach_s / step_s))
+        return cut_positions(strength, self.settings.cut_threshold, reach)
+
+    def _relevance(
+        self, scenes: Floats, lengths: Positions, query: Floats, background: Background
+    ) -> Floats:
+        """How well each scene fits, float64 [S], about mean 0 and spread at most 1."""
+        s = self.settings
+        weights = lengths / lengths.sum()
+        by_text, spread = _standardised(scenes @ query, weights)
+        floor = s.spread_floor * background.std
+        certainty = spread / np.hypot(spread, floor) if spread > 0 else 0.0
+        pull = weights * np.exp(s.feedback_sharpness * by_text)
+        prototype = pull @ scenes / pull.sum()
+        by_sight, _ = _standardised(scenes @ prototype, weights)
+        mixed, _ = _standardised(
+            (1 - s.feedback_share) * by_text + s.feedback_share * by_sight, weights
+        )
+        return mixed * certainty
+
+    def _candidates(
+        self, relevance: Floats, cuts: Positions, edges_s: Floats
+    ) -> tuple[Positions, Positions, Floats]:
+        """Every run of neighbouring scenes and its score; positions are frames."""
+        s = self.settings
+        lengths_s = np.diff(edges_s[cuts])
+        sums = np.concatenate([[0.0], np.cumsum(relevance * lengths_s)])
+        frame_sums = np.interp(edges_s, edges_s[cuts], sums)
+        first, last = np.triu_indices(len(cuts), 1)
+        starts, ends = cuts[first], cuts[last]
+        length_s = edges_s[ends] - edges_s[starts]
+        inside = sums[last] - sums[first]
+        reach_s = np.maximum(s.surround_s, length_s)
+        low = np.maximum(edges_s[0], edges_s[starts] - reach_s)
+        high = np.minimum(edges_s[-1], edges_s[ends] + reach_s)
+        around = np.interp(high, edges_s, frame_sums) - np.interp(low, edges_s, frame_sums)
+        outside_s = np.maximum(high - low - length_s, 1e-9)
+        contrast = (inside / length_s - s.level) * length_s**s.length_power
+        scores = contrast - s.surround_weight * (around - inside) / outside_s
+        whole = (starts == 0) & (ends == cuts[-1])
+        return starts, ends, np.where(whole, s.whole_score, scores)
+
+    def _scored(
+        self,
+        window: Window,
+        starts: Positions,
+        ends: Positions,
+        scores: Floats,
+        cosines: Floats,
+        background: Background,
+    ) -> tuple[ScoredSpan, ...]:
+        edges_s = edge_times(window)
+        spans: list[ScoredSpan] = []
+        ceiling = np.inf
+        for start, end, score in zip(starts, ends, scores, strict=True):
+            count = max(1, round(self.settings.best_share * (end - start)))
+            best = np.partition(cosines[start:end], -count)[-count:]
+            own = self.calibration.evidence(float(best.mean()), count, background)
+            if not spans:
+                ceiling = own
+            evidence = min(own, ceiling - self.settings.rank_weight * float(scores[0] - score))
+            span = Span(float(edges_s[start]), float(edges_s[end]))
+            spans.append(ScoredSpan(span, evidence, sigmoid(evidence)))
+        spans.sort(key=lambda proposal: -proposal.score)
+        return tuple(spans)
+
+
+def edge_times(window: Window) -> Floats:
+    """Times between neighbouring frames, float64 [T + 1], with both ends of the window.
+
+    A change seen between two frames lies midway between them on average. The first
+    edge is 0 where the window starts with the video, the last never passes its end.
+    """
+    times_s = window.times_s
+    half = window.step_s / 2
+    first = 0.0 if times_s[0] <= window.step_s else times_s[0] - half
+    goes_on = window.duration_s - times_s[-1] > 2 * window.step_s
+    last = times_s[-1] + half if goes_on else window.duration_s
+    edges_s = np.concatenate([[first], (times_s[1:] + times_s[:-1]) / 2, [last]])
+    clipped: Floats = np.clip(edges_s, 0.0, window.duration_s)
+    return clipped
+
+
+def _standardised(values: Floats, weights: Floats) -> tuple[Floats, float]:
+    """Values with weighted mean 0 and spread 1, and the spread they had."""
+    deviation = values - weights @ values
+    spread = float(np.sqrt(weights @ deviation**2))
+    if spread < 1e-9:
+        return np.zeros_like(values), 0.0
+    return deviation / spread, spread
+
+
+def _suppressed(
+    starts: Positions, ends: Positions, scores: Floats, iou: float, limit: int
+) -> Positions:
+    """Non-maximum suppression: indices of what stays, best first."""
+    left = np.argsort(-scores, kind="stable")
+    kept: list[int] = []
+    while len(left) and len(kept) < limit:
+        best, left = left[0], left[1:]
+        kept.append(int(best))
+        shared = np.minimum(ends[left], ends[best]) - np.maximum(starts[left], starts[best])
+        union = np.maximum(ends[left], ends[best]) - np.minimum(starts[left], starts[best])
+        left = left[shared <= iou * union]
+    return np.array(kept, dtype=np.intp)
