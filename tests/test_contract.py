@@ -58,7 +58,7 @@ def run_gz(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         timeout=60,
-        env={**os.environ, "COLUMNS": "90", "TERM": "dumb", **env},
+        env={**os.environ, "COLUMNS": "92", "TERM": "dumb", **env},
         check=False,
     )
 
