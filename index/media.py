@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import av
 import av.error
@@ -28,6 +28,12 @@ from av.video.stream import VideoStream
 
 from .errors import MediaError
 from .types import Picture, VideoInfo
+
+if TYPE_CHECKING:
+    VideoPacket: TypeAlias = Packet[VideoStream]
+    """A compressed packet of a video stream."""
+else:
+    VideoPacket = Packet
 
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,mxf,"
@@ -62,7 +68,7 @@ class OpenVideo:
     container: InputContainer
     stream: VideoStream
     info: VideoInfo
-    head: list[Packet]
+    head: list[VideoPacket]
     first: VideoFrame
     _reopen: Callable[[], InputContainer] = field(repr=False)
 
@@ -90,7 +96,7 @@ def check_regular(path: bytes | str | Path) -> Path:
         MediaError: For a link, pipe, socket, device or folder, an empty file,
             or a file that cannot be looked at.
     """
-    absolute = Path(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100 (never follows links)
+    absolute = Path(os.fsdecode(path)).absolute()
     try:
         status = absolute.lstat()
     except OSError as error:
@@ -125,7 +131,7 @@ def open_container(path: bytes | str | Path) -> InputContainer:
     if int(av.__version__.split(".")[0]) < 19:
         options["metadata_errors"] = "replace"
     try:
-        return av.open(
+        container = av.open(
             str(absolute),
             mode="r",
             container_options={"format_whitelist": CONTAINERS, "protocol_whitelist": "file"},
@@ -133,6 +139,7 @@ def open_container(path: bytes | str | Path) -> InputContainer:
         )
     except Exception as error:  # damaged input raises far more than FFmpegError
         raise MediaError(f"{absolute}: {_reason(error)}", _remedy()) from error
+    return cast(InputContainer, container)
 
 
 def open_output(path: Path, format: str, options: dict[str, str] | None = None) -> OutputContainer:
@@ -146,7 +153,7 @@ def open_output(path: Path, format: str, options: dict[str, str] | None = None) 
     Raises:
         OSError: When the file cannot be created.
     """
-    return av.open(os.path.abspath(path), mode="w", format=format, container_options=options or {})  # noqa: PTH100
+    return av.open(str(path.absolute()), mode="w", format=format, container_options=options or {})
 
 
 def _main_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -192,8 +199,8 @@ def _too_large(path: Path, width: int, height: int) -> MediaError:
 
 def _first_frame(
     container: InputContainer, stream: VideoStream, path: Path
-) -> tuple[list[Packet], VideoFrame]:
-    head: list[Packet] = []
+) -> tuple[list[VideoPacket], VideoFrame]:
+    head: list[VideoPacket] = []
     try:
         for packet in container.demux(stream):
             if packet.size:
@@ -282,7 +289,7 @@ def orientation(frame: VideoFrame) -> tuple[int, bool]:
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return turn, False
-    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].astype(np.float64)
+    a, b, _, c, d = np.frombuffer(memoryview(cast("bytes", matrix)), dtype=np.int32)[:5].astype(np.float64)
     if a * d - b * c >= 0:
         return turn, False
     # A mirrored matrix is a horizontal flip followed by a turn.
