@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from index.errors import GzError, UsageError
+from index.errors import NoSpaceError, UsageError
 
+from .export_view import ExportView, show_export_summary
 from .options import (
     DebugOption,
     DeviceOption,
@@ -19,15 +21,14 @@ from .options import (
     Settings,
     settings_of,
 )
-from .render import Screen, display_safe, path_fields
-from .results import FoundClip, clips_of, hit_name, parse_result, recall
+from .render import Screen
+from .results import FoundClip, clips_of, parse_result, recall
 
 if TYPE_CHECKING:
-    from index.clips import ClipResult, ExportOptions
+    from index.clips import ExportOptions, Mode
 
 NOTHING_TO_CUT = 1
 SOME_FAILED = 3
-MODES = ("exact", "copy")
 
 
 def export_clips(
@@ -77,14 +78,11 @@ def export_clips(
 
     settings = settings_of(ctx)
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
-    if mode not in MODES:
-        raise UsageError(f"--mode is {mode!r}; it can be exact or copy.")
-    clips = _wanted(screen, settings, sentence, source, device, limit)
     options = ExportOptions(
-        out=out, mode=mode, pad_s=pad_s, container=container, overwrite=overwrite
+        out=out, mode=cast("Mode", mode), pad_s=pad_s, container=container, overwrite=overwrite
     )
-    if not _cut_all(screen, clips, options):
-        raise typer.Exit(SOME_FAILED)
+    clips = _wanted(screen, settings, sentence, source, device, limit)
+    _cut_all(screen, clips, options)
 
 
 def _wanted(
@@ -136,39 +134,32 @@ def _searched(
     return clips_of(search(screen, settings.library_dir, request, device))
 
 
-def _cut_all(screen: Screen, clips: list[FoundClip], options: ExportOptions) -> bool:
-    """Cuts every clip it can and writes the manifest; True when none failed."""
-    from index.clips import ClipRequest, export_clip
+def _cut_all(screen: Screen, clips: list[FoundClip], options: ExportOptions) -> None:
+    """Cuts every clip it can, writes the manifest, and ends with the status it deserves."""
+    from index.clips import ClipRequest
+    from index.clips import export_clips as cut
     from index.manifest import write_manifest
 
-    done: list[ClipResult] = []
-    failed = 0
+    requests = [
+        ClipRequest(
+            source=clip.path,
+            start_s=clip.start_s,
+            end_s=clip.end_s,
+            stem=f"{clip.rank:02d}_{Path(os.fsdecode(clip.path)).stem}",
+            fingerprint=clip.fingerprint,
+            sentence=clip.sentence,
+            presence=clip.presence,
+        )
+        for clip in clips
+    ]
     with screen.progress() as progress:
-        for number, clip in enumerate(clips):
-            progress.update(number / len(clips), f"cutting clip {number + 1} of {len(clips)}")
-            stem = hit_name(clip.rank, clip.path, clip.start_s)
-            request = ClipRequest(clip.path, clip.start_s, clip.end_s, stem, clip.fingerprint)
-            try:
-                result = export_clip(request, options)
-            except GzError as error:
-                failed += 1
-                _show_failure(screen, clip, error)
-                continue
-            done.append(result)
-            _show_clip(screen, clip, result)
-    manifest = write_manifest(done, options.out) if done else None
-    if screen.as_json:
-        screen.json("summary", {"clips": len(done), "failed": failed, "manifest": str(manifest)})
-    screen.note(f"{len(done)} clips in {options.out}" + (f", {failed} failed" if failed else ""))
-    return failed == 0
-
-
-def _show_failure(screen: Screen, clip: FoundClip, error: GzError) -> None:
-    screen.warning(f"{display_safe(clip.path)}: {error.message}")
-    if screen.as_json:
-        fields = {"rank": clip.rank, **path_fields(clip.path, "source"), "reason": error.message}
-        screen.json("problem", fields)
-
-
-def _show_clip(screen: Screen, clip: FoundClip, result: ClipResult) -> None:
-    raise KeyError
+        view = ExportView(screen, progress)
+        results = cut(requests, options, view)
+    failures = [result.failure for result in results if result.failure is not None]
+    if any(isinstance(failure, NoSpaceError) for failure in failures):
+        show_export_summary(screen, results, None)
+        raise next(failure for failure in failures if isinstance(failure, NoSpaceError))
+    manifest, _ = write_manifest(results, options)
+    show_export_summary(screen, results, manifest)
+    if failures:
+        raise typer.Exit(SOME_FAILED)

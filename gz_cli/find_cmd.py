@@ -9,7 +9,7 @@ import typer
 
 from index.errors import UsageError
 
-from .find_view import show_hits, show_not_found, show_paths
+from .find_view import FindView, show_hits, show_not_found, show_paths
 from .options import (
     DebugOption,
     DeviceOption,
@@ -110,14 +110,14 @@ def search(
     screen: Screen, library_dir: Path, request: FindRequest, device: str | None
 ) -> FindResult:
     """Runs one search and remembers its result for ``gz export-clips``."""
-    from index.find import find as find_moments
     from index.vectors import VectorCache
 
-    from index.store import SentenceCache
+    from index.find import find as find_moments
+    from index.sentences import SentenceCache
 
     from .opening import open_encoder_of, open_library, open_localizer
 
-    with open_library(library_dir) as library:
+    with open_library(library_dir) as library, screen.progress() as progress:
         encoder = open_encoder_of(screen, library, device)
         cache = VectorCache.load(library, screen.note)
         result = find_moments(
@@ -127,7 +127,7 @@ def search(
             open_localizer(),
             request,
             SentenceCache(library_dir),
-            screen.note,
+            FindView(progress),
         )
     remember(library_dir, result)
     return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from .render import Screen, display_safe, shell_quoted
+from .render import Progress, Screen, display_safe, shell_quoted
 from .timecode import clock_range, spoken_length
 
 if TYPE_CHECKING:
@@ -18,6 +18,25 @@ _SURENESS = (
     (0.4, "perhaps"),
     (0.0, "unlikely"),
 )
+
+
+class FindView:
+    """Implements ``index.find.FindObserver`` on a screen."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def searching(self, videos: int, frames: int) -> None:
+        """The library is open."""
+        self._progress.update(None, f"searching {videos:,} videos")
+
+    def localizing(self, windows: int) -> None:
+        """Some windows are looked at closely."""
+        self._progress.update(None, f"looking closely at {windows} places")
+
+    def refining(self, done: int, total: int) -> None:
+        """Some of the stretches around edges have been decoded again."""
+        self._progress.update(done / max(1, total), f"tightening edges, {done} of {total}")
 
 
 def sureness(presence: float) -> str:

@@ -10,7 +10,8 @@ from .render import Progress, Screen, display_safe, path_fields, size_text
 from .timecode import clock, spoken_length
 
 if TYPE_CHECKING:
-    from index.progress import IndexProgress, IndexSummary, Problem
+    from index.progress import IndexProgress, IndexSummary
+    from index.scan import Problem
 
 _STATUS_EVERY_S = 1.0
 

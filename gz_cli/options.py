@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -34,7 +34,7 @@ class Settings:
 
 def settings_of(ctx: typer.Context) -> Settings:
     """The settings of this run."""
-    return cast(Settings, ctx.find_root().ensure_object(Settings))
+    return ctx.find_root().ensure_object(Settings)
 
 
 def _keep_library(ctx: typer.Context, value: Path | None) -> Path | None:

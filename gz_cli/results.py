@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from index.errors import GzError, UsageError
 
 from .render import JSON_VERSION, path_fields
-from .timecode import clock, clock_range
+from .timecode import clock_range
 
 if TYPE_CHECKING:
     from index.types import FindResult, Hit
@@ -33,6 +33,7 @@ class FoundClip:
     start_s: float
     end_s: float
     sentence: str
+    presence: float | None = None
 
 
 def hit_fields(hit: Hit) -> dict[str, Any]:
@@ -77,14 +78,6 @@ def find_fields(result: FindResult) -> dict[str, Any]:
         "space": result.space_id,
         "notes": list(result.notes),
     }
-
-
-def hit_name(rank: int, path: bytes, start_s: float) -> str:
-    """A file name without ending for a hit: rank, video, start; letters any system takes."""
-    stem = Path(os.fsdecode(path)).stem
-    plain = "".join(c if c.isalnum() or c in "-_" else "_" for c in stem)
-    plain = plain.encode("utf-8", "replace")[:100].decode("utf-8", "ignore").strip("_-") or "video"
-    return f"{rank:02d}_{plain}_{clock(start_s).replace(':', '-')}"
 
 
 def _memory_files(library_dir: Path) -> list[Path]:
@@ -138,6 +131,7 @@ def clips_of(result: FindResult) -> list[FoundClip]:
             hit.span.start_s,
             hit.span.end_s,
             result.request.sentence,
+            hit.presence,
         )
         for hit in result.hits
     ]
@@ -177,4 +171,13 @@ def _clip(hit: Any, rank: int, sentence: str) -> FoundClip:
     if not (math.isfinite(end_s) and 0 <= start_s < end_s):
         raise ValueError(f"hit {rank} runs from {start_s} to {end_s} s")
     fingerprint = str(hit.get("fingerprint") or "")
-    return FoundClip(int(hit.get("rank", rank)), path, fingerprint, start_s, end_s, sentence)
+    presence = hit.get("presence")
+    return FoundClip(
+        rank=int(hit.get("rank", rank)),
+        path=path,
+        fingerprint=fingerprint,
+        start_s=start_s,
+        end_s=end_s,
+        sentence=sentence,
+        presence=None if presence is None else float(presence),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from index.errors import MediaError
 
 from .render import Screen
-from .results import hit_name
+from .timecode import clock
 
 if TYPE_CHECKING:
     from index.types import Hit
@@ -19,6 +20,8 @@ def write_thumbs(screen: Screen, hits: Sequence[Hit], folder: Path) -> None:
     """Writes the picture in the middle of each hit; a file that is there stays as it is."""
     from index.stills import jpeg, picture_at
 
+    from index.clip_files import safe_stem
+
     folder.mkdir(parents=True, exist_ok=True)
     for hit in hits:
         try:
@@ -26,7 +29,9 @@ def write_thumbs(screen: Screen, hits: Sequence[Hit], folder: Path) -> None:
         except MediaError as error:
             screen.warning(f"no picture of hit {hit.rank}: {error.message}")
             continue
-        written = _write_new(folder, hit_name(hit.rank, hit.path, hit.span.start_s), jpeg(picture))
+        stem = safe_stem(Path(os.fsdecode(hit.path)).stem)
+        name = f"{hit.rank:02d}_{stem}_{clock(hit.span.start_s).replace(':', '-')}"
+        written = _write_new(folder, name, jpeg(picture))
         screen.note(f"Picture of hit {hit.rank}: {written}")
 
 
