@@ -110,10 +110,9 @@ def search(
     screen: Screen, library_dir: Path, request: FindRequest, device: str | None
 ) -> FindResult:
     """Runs one search and remembers its result for ``gz export-clips``."""
-    from index.vectors import VectorCache
-
     from index.find import find as find_moments
     from index.sentences import SentenceCache
+    from index.vectors import VectorCache
 
     from .opening import open_encoder_of, open_library, open_localizer
 

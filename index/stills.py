@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import cast
 
 from .errors import MediaError
 from .files import shown
@@ -36,8 +37,7 @@ def jpeg(picture: Picture) -> bytes:
 
     height, width = picture.shape[:2]
     scale = min(1.0, LONGER_SIDE / max(height, width))
-    codec = CodecContext.create("mjpeg", "w")
-    assert isinstance(codec, VideoCodecContext)
+    codec = cast(VideoCodecContext, CodecContext.create("mjpeg", "w"))
     codec.width, codec.height = max(1, round(width * scale)), max(1, round(height * scale))
     codec.pix_fmt = "yuvj420p"
     codec.time_base = Fraction(1)
