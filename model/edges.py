@@ -10,6 +10,7 @@ import numpy.typing as npt
 from index.types import Span, Window
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class EdgeSettings:
     least_contrast: float = 2.0
     """Difference between inside and outside, in deviations of a frame, below which
     there is no clear change and the edge stays."""
+    jump_s: float = 0.75
+    """Stretch on either side of a new edge in which the change must happen."""
+    least_jump: float = 0.5
+    """Share of the difference that must happen there; a slow drift has no edge."""
 
 
 def tighten(span: Span, window: Window, settings: EdgeSettings) -> Span:
@@ -61,29 +66,49 @@ def _edge(
     near = np.flatnonzero((inward >= -settings.reach_s) & (inward <= reach_s))
     if inside.sum() < 2 or outside.sum() < 2 or len(near) < 2:
         return coarse_s
-    likeness = _likeness(window.vectors.astype(np.float64), inside, outside)
-    if likeness is None:
+    vectors = window.vectors.astype(np.float64)
+    if _contrast(vectors, inside, outside) < settings.least_contrast:
         return coarse_s
-    signed, contrast = likeness
-    if contrast < settings.least_contrast:
-        return coarse_s
+    signed, length = _likeness(vectors, inside, outside)
     values = signed[near] if rising else -signed[near]
     before = np.concatenate([[0.0], np.cumsum(values)])
     # Everything before the edge should be negative, everything after it positive.
     gain = before[-1] - 2 * before
     best = int(np.argmax(gain[1:-1])) + 1
-    return float((times_s[near[best - 1]] + times_s[near[best]]) / 2)
+    edge_s = float((times_s[near[best - 1]] + times_s[near[best]]) / 2)
+    after = signed[(times_s > edge_s) & (times_s <= edge_s + settings.jump_s)]
+    ahead = signed[(times_s < edge_s) & (times_s >= edge_s - settings.jump_s)]
+    jump = abs(float(after.mean() - ahead.mean())) if len(after) and len(ahead) else 0.0
+    return edge_s if jump >= settings.least_jump * length else coarse_s
 
 
-def _likeness(
-    vectors: Floats, inside: npt.NDArray[np.bool_], outside: npt.NDArray[np.bool_]
-) -> tuple[Floats, float] | None:
+def _likeness(vectors: Floats, inside: Mask, outside: Mask) -> tuple[Floats, float]:
     """Per frame, positive when it looks like the inside; and how far the two differ."""
     within, without = vectors[inside].mean(axis=0), vectors[outside].mean(axis=0)
-    direction = within - without
-    length = float(np.linalg.norm(direction))
-    if length < 1e-4:
-        return None
-    signed = (vectors - (within + without) / 2) @ (direction / length)
-    noise = float(np.hypot(signed[inside].std(), signed[outside].std()) / np.sqrt(2))
-    return signed, length / max(noise, 1e-6)
+    length = float(np.linalg.norm(within - without))
+    direction = (within - without) / max(length, 1e-9)
+    signed: Floats = (vectors - (within + without) / 2) @ direction
+    return signed, length
+
+
+def _contrast(vectors: Floats, inside: Mask, outside: Mask) -> float:
+    """Difference of inside and outside in deviations of a frame, without flattery.
+
+    In many dimensions any two handfuls of frames differ along the line that joins
+    their means. So the line is drawn with every other frame and judged by the rest.
+    """
+    even = np.arange(len(vectors)) % 2 == 0
+    contrasts = []
+    for drawn, judged in ((even, ~even), (~even, even)):
+        halves = [inside & drawn, outside & drawn, inside & judged, outside & judged]
+        if not all(half.any() for half in halves):
+            return 0.0
+        direction = vectors[halves[0]].mean(axis=0) - vectors[halves[1]].mean(axis=0)
+        length = float(np.linalg.norm(direction))
+        if length < 1e-4:
+            return 0.0
+        within = vectors[halves[2]] @ direction / length
+        without = vectors[halves[3]] @ direction / length
+        noise = np.hypot(within.std(), without.std()) / np.sqrt(2)
+        contrasts.append(float(within.mean() - without.mean()) / max(float(noise), 1e-6))
+    return min(contrasts)

@@ -106,10 +106,15 @@ class TrainingFreeLocalizer:
         centred = self._centred(vectors, background)
         cuts = self._cuts(centred, window.step_s)
         relevance = self._relevance(scene_means(centred, cuts), np.diff(cuts), query, background)
-        starts, ends, scores = self._candidates(relevance, cuts, edge_times(window))
-        order = _suppressed(starts, ends, scores, self.settings.nms_iou, self.settings.max_spans)
+        edges_s = edge_times(window)
+        starts, ends, scores = self._candidates(relevance, cuts, edges_s)
+        order = _suppressed(
+            edges_s[starts], edges_s[ends], scores, self.settings.nms_iou, self.settings.max_spans
+        )
         cosines = vectors @ query
-        spans = self._scored(window, starts[order], ends[order], scores[order], cosines, background)
+        spans = self._scored(
+            edges_s, starts[order], ends[order], scores[order], cosines, background
+        )
         saliency = np.repeat(relevance, np.diff(cuts)).astype(np.float32)
         return Localization(spans, saliency)
 
@@ -176,14 +181,13 @@ class TrainingFreeLocalizer:
 
     def _scored(
         self,
-        window: Window,
+        edges_s: Floats,
         starts: Positions,
         ends: Positions,
         scores: Floats,
         cosines: Floats,
         background: Background,
     ) -> tuple[ScoredSpan, ...]:
-        edges_s = edge_times(window)
         spans: list[ScoredSpan] = []
         ceiling = np.inf
         for start, end, score in zip(starts, ends, scores, strict=True):
@@ -225,7 +229,7 @@ def _standardised(values: Floats, weights: Floats) -> tuple[Floats, float]:
 
 
 def _suppressed(
-    starts: Positions, ends: Positions, scores: Floats, iou: float, limit: int
+    starts_s: Floats, ends_s: Floats, scores: Floats, iou: float, limit: int
 ) -> Positions:
     """Non-maximum suppression: indices of what stays, best first."""
     left = np.argsort(-scores, kind="stable")
@@ -233,7 +237,7 @@ def _suppressed(
     while len(left) and len(kept) < limit:
         best, left = left[0], left[1:]
         kept.append(int(best))
-        shared = np.minimum(ends[left], ends[best]) - np.maximum(starts[left], starts[best])
-        union = np.maximum(ends[left], ends[best]) - np.minimum(starts[left], starts[best])
+        shared = np.minimum(ends_s[left], ends_s[best]) - np.maximum(starts_s[left], starts_s[best])
+        union = np.maximum(ends_s[left], ends_s[best]) - np.minimum(starts_s[left], starts_s[best])
         left = left[shared <= iou * union]
     return np.array(kept, dtype=np.intp)
