@@ -1,0 +1,151 @@
+"""Which video and second a row of the vector cache is, and a fixed sample of its vectors.
+
+Plain arrays that can be memory-mapped: 8 bytes a frame for the times, 32
+bytes a video, whatever the size of the library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .store import HalfVectors, Segment
+from .types import Times
+
+SAMPLE_FRAMES = 16_384
+"""Vectors kept to describe the library as a whole."""
+SEGMENT_DTYPE = np.dtype(
+    [("video_id", "<i8"), ("token", "<u8"), ("first_row", "<i8"), ("frames", "<i8")]
+)
+_MERGE_ROWS = 8192
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True)
+class FrameTable:
+    """Rows of a vector index in the order in which they were added."""
+
+    segments: npt.NDArray[np.void]
+    """`SEGMENT_DTYPE` [S], one entry per video, by first row."""
+    times_s: Times
+    """float64 [N], time of each row within its video."""
+    sample_rows: npt.NDArray[np.int64]
+    """int64 [K], rows whose vectors are in the sample."""
+    sample_priority: npt.NDArray[np.uint64]
+    """uint64 [K], rising; the K smallest of all rows."""
+    sample: HalfVectors
+    """float16 [K, D]."""
+
+    def __post_init__(self) -> None:
+        ends = self.segments["first_row"] + self.segments["frames"]
+        starts = np.append(self.segments["first_row"][1:], len(self.times_s))
+        in_order = len(self.segments) == 0 or (
+            self.segments["first_row"][0] == 0 and bool((ends == starts).all())
+        )
+        counts = {len(self.sample_rows), len(self.sample_priority), len(self.sample)}
+        if not in_order or len(counts) != 1 or (len(self.segments) == 0) != (self.rows == 0):
+            raise ValueError("the parts of the frame table do not fit together")
+
+    @property
+    def rows(self) -> int:
+        """Frames in the table."""
+        return len(self.times_s)
+
+    def segment_of(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Number of the segment that each row belongs to, int64 like `rows`."""
+        return np.searchsorted(self.segments["first_row"], rows, side="right") - 1
+
+    def segment(self, number: int) -> Segment:
+        """One segment as the store knows it."""
+        entry = self.segments[number]
+        return Segment(int(entry["video_id"]), int(entry["token"]), int(entry["frames"]))
+
+    def matching(self, current: Sequence[Segment]) -> npt.NDArray[np.bool_]:
+        """Which segments are still in the library exactly as they are here, bool [S]."""
+        known = {(segment.video_id, segment.token, segment.frames) for segment in current}
+        fields = self.segments[["video_id", "token", "frames"]].tolist()
+        return np.fromiter((entry in known for entry in fields), np.bool_, len(fields))
+
+    def of_videos(self, video_ids: Collection[int]) -> npt.NDArray[np.bool_]:
+        """Which segments belong to the named videos, bool [S]."""
+        return np.isin(self.segments["video_id"], np.fromiter(video_ids, np.int64))
+
+    def row_mask(self, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Rows of the chosen segments, bool [N]."""
+        return np.repeat(chosen, self.segments["frames"])
+
+    def frames_in(self, chosen: npt.NDArray[np.bool_]) -> int:
+        """Number of rows in the chosen segments."""
+        return int(self.segments["frames"][chosen].sum())
+
+
+class TableBuilder:
+    """Grows a `FrameTable` while vectors are added to an index in the same order."""
+
+    def __init__(self, dim: int, start: FrameTable | None = None) -> None:
+        self._segments = [] if start is None else start.segments.tolist()
+        self._times = [] if start is None else [start.times_s]
+        self._rows = 0 if start is None else start.rows
+        self._sample_rows = np.zeros(0, np.int64) if start is None else start.sample_rows
+        self._priority = np.zeros(0, np.uint64) if start is None else start.sample_priority
+        self._sample = np.zeros((0, dim), np.float16) if start is None else start.sample
+        self._waiting: list[tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], HalfVectors]] = []
+        self._waiting_rows = 0
+
+    def add(self, segment: Segment, times_s: Times, vectors: HalfVectors) -> None:
+        """Appends consecutive frames of a segment."""
+        if self._segments and self._segments[-1][:2] == (segment.video_id, segment.token):
+            video_id, token, first_row, frames = self._segments[-1]
+            self._segments[-1] = (video_id, token, first_row, frames + len(times_s))
+            number = frames
+        else:
+            self._segments.append((segment.video_id, segment.token, self._rows, len(times_s)))
+            number = 0
+        numbers = np.arange(number, number + len(times_s), dtype=np.uint64)
+        self._take(_priority(segment.token, numbers), vectors)
+        self._times.append(times_s)
+        self._rows += len(times_s)
+
+    def _take(self, priority: npt.NDArray[np.uint64], vectors: HalfVectors) -> None:
+        """Keeps the rows of lowest priority seen so far: a uniform sample, however it grew."""
+        rows = np.arange(self._rows, self._rows + len(priority))
+        if len(self._priority) >= SAMPLE_FRAMES:
+            better = priority < self._priority[-1]
+            priority, rows, vectors = priority[better], rows[better], vectors[better]
+        self._waiting.append((priority, rows, vectors))
+        self._waiting_rows += len(rows)
+        if self._waiting_rows >= _MERGE_ROWS:
+            self._merge()
+
+    def _merge(self) -> None:
+        priority, rows, vectors = zip(*self._waiting, strict=True)
+        together = np.concatenate([self._priority, *priority])
+        order = np.argsort(together, kind="stable")[:SAMPLE_FRAMES]
+        self._priority = together[order]
+        self._sample_rows = np.concatenate([self._sample_rows, *rows])[order]
+        self._sample = np.concatenate([self._sample, *vectors])[order]
+        self._waiting, self._waiting_rows = [], 0
+
+    def table(self) -> FrameTable:
+        """What was added so far."""
+        if self._waiting:
+            self._merge()
+        return FrameTable(
+            np.array(self._segments, SEGMENT_DTYPE),
+            np.concatenate(self._times) if self._times else np.zeros(0, np.float64),
+            self._sample_rows,
+            self._priority,
+            self._sample,
+        )
+
+
+def _priority(token: int, numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """A fixed pseudo-random 64-bit number for each frame of a video (splitmix64)."""
+    with np.errstate(over="ignore"):
+        mixed = np.uint64(token) + (numbers + np.uint64(1)) * _GOLDEN
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return mixed ^ (mixed >> np.uint64(31))
