@@ -1,0 +1,141 @@
+"""Cuts by encoding again: right to the frame in every player."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+from av.codec.context import Flags
+from av.container import OutputContainer
+from av.video.frame import PictureType
+
+from .clip_picture import Conversion
+from .cut_sound import SoundTrack
+from .cut_source import (
+    Cut,
+    ShownFrame,
+    frames_from,
+    in_point,
+    nothing_there,
+    open_source,
+    out_point,
+    within,
+)
+from .failpoints import reached
+from .media import open_output
+
+_ENCODER = {"preset": "veryfast", "crf": "18"}
+# Without B-frames a file needs no edit list for its picture: pts and dts agree.
+_NO_REORDERING = 0
+_FINEST = 1 << 30
+_MUXING = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
+
+
+def cut_exact(
+    source: bytes,
+    start: Fraction,
+    end: Fraction,
+    part: Path,
+    muxer: str,
+    progress: Callable[[float], None],
+) -> Cut:
+    """Writes the frames on screen in ``[start, end)`` and their sound to a new file.
+
+    Args:
+        source: The video.
+        start: Asked in point, seconds from the first presented frame.
+        end: Asked out point.
+        part: The file to write.
+        muxer: FFmpeg's name of the container.
+        progress: Told the share done, 0 to 1.
+
+    Returns:
+        What the clip holds.
+
+    Raises:
+        MediaError: The source cannot be read there.
+    """
+    frames = within(frames_from(source, start), start, end)
+    first = next(frames, None)
+    if first is None:
+        raise nothing_there(source, start)
+    begin = in_point(first.start, start)
+    times: list[Fraction] = []
+    with open_output(part, muxer, _MUXING.get(muxer)) as output:
+        picture = _PictureTrack(source, first, output)
+        sounds = _sound_tracks(source, begin, output)
+        for frame in itertools.chain([first], frames):
+            last = frame
+            times.append(frame.start)
+            picture.write(frame, begin, out_point(frame.end, end))
+            reached("mid_clip")
+            for sound in sounds:
+                sound.write_until(frame.start - begin)
+            progress(min(1.0, float((frame.end - start) / (end - start))))
+        finish = out_point(last.end, end)
+        picture.finish()
+        for sound in sounds:
+            sound.finish(finish - begin)
+    return Cut(begin, finish, tuple(times), picture.notes)
+
+
+def _sound_tracks(source: bytes, start: Fraction, output: OutputContainer) -> list[SoundTrack]:
+    """One track for every sound stream that has something to say from here on."""
+    with open_source(source) as opened:
+        streams = [(stream.index, stream.language) for stream in opened.sounds]
+    tracks = []
+    for stream_index, language in streams:
+        track = SoundTrack(source, stream_index, start, output)
+        if track.heard:
+            track.name(language)
+            tracks.append(track)
+    return tracks
+
+
+class _PictureTrack:
+    """The H.264 track of a clip."""
+
+    def __init__(self, source: bytes, first: ShownFrame, output: OutputContainer) -> None:
+        with open_source(source) as opened:
+            rate = opened.rate
+            aspect = opened.video.stream.sample_aspect_ratio or Fraction(1)
+        self._convert = Conversion(first.picture)
+        self.notes = self._convert.notes
+        self._output = output
+        self._tick = _tick(first.picture.time_base)
+        self._stream = output.add_stream("libx264", rate=rate, options=dict(_ENCODER))
+        context = self._stream.codec_context
+        context.width, context.height = self._convert.width, self._convert.height
+        context.pix_fmt = "yuv420p"
+        context.time_base = self._tick
+        context.max_b_frames = _NO_REORDERING
+        context.sample_aspect_ratio = 1 / aspect if self._convert.on_side else aspect
+        sample = self._convert(first.picture)
+        context.colorspace, context.color_range = sample.colorspace, sample.color_range
+        context.color_trc, context.color_primaries = sample.color_trc, sample.color_primaries
+        if first.picture.interlaced_frame and not self._convert.on_side:
+            context.flags |= Flags.interlaced_dct | Flags.interlaced_me
+
+    def write(self, shown: ShownFrame, begin: Fraction, end: Fraction) -> None:
+        """Encodes a frame; the first may be on screen since before the clip begins."""
+        frame = self._convert(shown.picture)
+        start = max(shown.start - begin, Fraction(0))
+        frame.time_base = self._tick
+        frame.pts = round(start / self._tick)
+        frame.duration = max(1, round((end - begin) / self._tick) - frame.pts)
+        # A picture type taken over from the source would force the encoder's choice.
+        frame.pict_type = PictureType.NONE
+        self._output.mux(self._stream.encode(frame))
+
+    def finish(self) -> None:
+        """Flushes the encoder."""
+        self._output.mux(self._stream.encode(None))
+
+
+def _tick(time_base: Fraction | None) -> Fraction:
+    """The source's own clock, so that no time is rounded; milliseconds' tenth without one."""
+    if time_base and time_base.denominator < _FINEST:
+        return Fraction(1, time_base.denominator)
+    return Fraction(1, 90_000)
