@@ -1,0 +1,219 @@
+"""Frames and sentences to vectors: `SiglipEncoder`, which implements index.types.Encoder.
+
+Nothing is loaded before it is needed: the embedding space comes from configuration, a
+sentence loads the text tower alone, pictures load the vision tower alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from index.errors import ModelError
+from index.types import EmbeddingSpace, Picture, Sentence, Vectors
+
+from .backbone import Backbone, default_preset, source_of
+from .hub import ModelStatus, Note, Progress, find_files
+from .hub import model_status as status_of_source
+from .preprocess import ResizePicture
+from .siglip_text import TextTower
+from .siglip_vision import VisionTower, normalised
+from .tokens import SentenceTokenizer
+from .weights import Array
+
+if TYPE_CHECKING:
+    import torch
+
+_BATCH_SIZES = {"cuda": 128, "mps": 16, "cpu": 8}
+
+
+def load_encoder(
+    spec: str | None = None,
+    adapter: Path | None = None,
+    device: str | None = None,
+    *,
+    offline: bool = False,
+    threads: int | None = None,
+    note: Note | None = None,
+    progress: Progress | None = None,
+) -> SiglipEncoder:
+    """An encoder for a model; finds (or once downloads) its files, loads no weights.
+
+    Args:
+        spec: ``so400m``, ``base``, ``demo``, a folder, or a hub id with an optional
+            ``@revision``; None chooses by the hardware.
+        adapter: A peft LoRA folder.
+        device: ``cpu``, ``cuda`` (or ``cuda:1``) or ``mps``; None takes the best there is.
+        offline: Never touch the network.
+        threads: CPU threads for the vision tower; None leaves torch's own choice.
+        note: Receives a line when a download starts.
+        progress: Receives bytes so far and in all during a download.
+
+    Raises:
+        UsageError: The model or device makes no sense.
+        ModelError: The model or adapter is missing, unsafe, damaged or does not fit.
+    """
+    source = source_of(spec or default_preset())
+    files = find_files(source, offline=offline, note=note, progress=progress)
+    return SiglipEncoder(Backbone(files, adapter), device=device, threads=threads)
+
+
+def model_status(spec: str) -> ModelStatus:
+    """Whether a model is on this machine, where and how large, without any network."""
+    return status_of_source(source_of(spec))
+
+
+class SiglipEncoder:
+    """Implements index.types.Encoder on one SigLIP or SigLIP 2 backbone."""
+
+    def __init__(
+        self, backbone: Backbone, *, device: str | None = None, threads: int | None = None
+    ) -> None:
+        from .vision_route import check_device
+
+        check_device(device)
+        self._backbone = backbone
+        self._wanted_device = device
+        self._threads = threads
+        self._text: tuple[SentenceTokenizer, TextTower] | None = None
+        self._vision: VisionTower | None = None
+        self._batch_size = 0
+        # Checked now, so that an adapter that does not fit is refused before any work.
+        _ = backbone.adapter
+
+    @property
+    def space(self) -> EmbeddingSpace:
+        """Identity of the vectors."""
+        return self._backbone.space
+
+    @property
+    def preprocess(self) -> ResizePicture:
+        """Picklable preprocessing for decode workers."""
+        return self._backbone.preprocess
+
+    @property
+    def device(self) -> str:
+        """Where pictures are encoded; imports torch when it has to choose."""
+        if self._wanted_device is None:
+            from .vision_route import best_device
+
+            self._wanted_device = best_device()
+        return self._wanted_device
+
+    @property
+    def batch_size(self) -> int:
+        """Pictures per call that keep the device busy; shrinks where memory was too small."""
+        if not self._batch_size:
+            self._batch_size = _BATCH_SIZES[self.device.partition(":")[0]]
+        return self._batch_size
+
+    def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
+        """Preprocessed pictures, uint8 [height, width, 3] each, to float32 [N, D], unit length.
+
+        Raises:
+            ModelError: The model cannot be loaded, gave vectors that are no numbers, or one
+                picture alone does not fit into memory.
+        """
+        if not pictures:
+            return np.zeros((0, self.space.dim), np.float32)
+        parts: list[Vectors] = []
+        done = 0
+        while done < len(pictures):
+            batch = pictures[done : done + self.batch_size]
+            try:
+                parts.append(self._encode_batch(batch))
+            except (MemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                self._halve(len(batch), error)
+                continue
+            done += len(batch)
+        return np.concatenate(parts)
+
+    def encode_sentence(self, text: str) -> Sentence:
+        """A sentence to its pooled vector and its tokens, all of unit length.
+
+        The tokens are the text tower's last states through the tower's own head, one per
+        piece of a word and one for the end of the sentence, so that each can be compared
+        with frames.
+
+        Raises:
+            UsageError: The sentence is empty.
+            ModelError: The text tower cannot be loaded.
+        """
+        tokenizer, tower = self._text_parts()
+        tokens = tokenizer(text)
+        pooled, states = tower(tokens.ids)
+        return Sentence(text, _unit(pooled[None])[0], _unit(states[: tokens.valid]))
+
+    def is_truncated(self, text: str) -> bool:
+        """True when the sentence is longer than the model reads; the end of it is ignored."""
+        return self._text_parts()[0](text).truncated
+
+    def _text_parts(self) -> tuple[SentenceTokenizer, TextTower]:
+        if self._text is None:
+            self._text = self._backbone.tokenizer(), self._backbone.text_tower()
+        return self._text
+
+    def _tower(self) -> VisionTower:
+        if self._vision is None:
+            from .vision_route import load_vision_tower
+
+            self._vision = load_vision_tower(self._backbone, self.device, self._threads)
+        return self._vision
+
+    def _encode_batch(self, pictures: Sequence[Picture]) -> Vectors:
+        import torch
+
+        tower = self._tower()
+        config = self._backbone.pictures
+        batch = torch.from_numpy(np.stack(pictures))
+        if batch.dtype != torch.uint8 or batch.shape[1:] != (config.height, config.width, 3):
+            raise ValueError(f"expected preprocessed pictures, not {list(batch.shape)}")
+        with torch.inference_mode():
+            pixels = normalised(_moved(batch, self.device), config.mean, config.std, config.rescale)
+            vectors: Array = tower(pixels).float().cpu().numpy()
+        return _unit(vectors)
+
+    def _halve(self, size: int, error: BaseException) -> None:
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        if size <= 1:
+            raise ModelError(
+                f"There is not enough memory on {self.device} to encode a single picture.",
+                "Close other programs, use --device cpu, or a smaller --model.",
+            ) from error
+        self._batch_size = size // 2
+
+
+def _moved(batch: torch.Tensor, device: str) -> torch.Tensor:
+    if device.startswith("cuda"):
+        return batch.pin_memory().to(device, non_blocking=True)
+    return batch.to(device)
+
+
+def _unit(vectors: Array) -> Vectors:
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=-1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result: Vectors = (vectors / lengths).astype(np.float32)
+    if not all(math.isfinite(length) and length > 0 for length in lengths.flat):
+        raise ModelError(
+            "The model gave a vector that is no number (NaN, infinite or zero).",
+            "Check the model with 'gz doctor'; if it persists, use --device cpu.",
+        )
+    return result
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    import torch
+
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text

@@ -1,0 +1,272 @@
+"""SigLIP's vision tower in torch: the transformers class, and a faster form of it for CPUs.
+
+Both take uint8 pictures and share one function that turns them into normalised floats.
+Which of them runs is decided in `fast_route`; whatever is not the reference has to agree
+with it on the model's own weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from .siglip_text import block_shapes
+from .weights import Array, Shape
+
+if TYPE_CHECKING:
+    import torch
+
+PREFIX = "vision_model."
+ReadTensor = Callable[[str], Array]
+"""Full tensor name to float32 values, adapter applied."""
+
+
+@dataclass(frozen=True)
+class VisionConfig:
+    """Sizes of the vision tower, named as in config.json, with its class's defaults."""
+
+    hidden_size: int = 768
+    intermediate_size: int = 3072
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    image_size: int = 224
+    patch_size: int = 16
+    layer_norm_eps: float = 1e-6
+
+    @property
+    def grid(self) -> int:
+        """Patches along one side."""
+        return self.image_size // self.patch_size
+
+    def shapes(self) -> dict[str, Shape]:
+        """Name and shape of every tensor of the tower."""
+        wide, inner, patch = self.hidden_size, self.intermediate_size, self.patch_size
+        shapes: dict[str, Shape] = {
+            "embeddings.patch_embedding.weight": (wide, 3, patch, patch),
+            "embeddings.patch_embedding.bias": (wide,),
+            "embeddings.position_embedding.weight": (self.grid**2, wide),
+            "post_layernorm.weight": (wide,),
+            "post_layernorm.bias": (wide,),
+            "head.probe": (1, 1, wide),
+            "head.attention.in_proj_weight": (3 * wide, wide),
+            "head.attention.in_proj_bias": (3 * wide,),
+            "head.attention.out_proj.weight": (wide, wide),
+            "head.attention.out_proj.bias": (wide,),
+            "head.layernorm.weight": (wide,),
+            "head.layernorm.bias": (wide,),
+            "head.mlp.fc1.weight": (inner, wide),
+            "head.mlp.fc1.bias": (inner,),
+            "head.mlp.fc2.weight": (wide, inner),
+            "head.mlp.fc2.bias": (wide,),
+        }
+        for block in range(self.num_hidden_layers):
+            shapes.update(block_shapes(f"encoder.layers.{block}.", wide, inner))
+        return {PREFIX + name: shape for name, shape in shapes.items()}
+
+
+class VisionTower(Protocol):
+    """Normalised pixels to vectors."""
+
+    dtype: torch.dtype
+
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        """float [B, 3, H, W] to [B, D], not normalised."""
+        ...
+
+
+def normalised(
+    pictures: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...], rescale: float
+) -> torch.Tensor:
+    """uint8 [B, H, W, 3] to float32 [B, 3, H, W], scaled and normalised as the model expects."""
+    import torch
+
+    pixels = pictures.permute(0, 3, 1, 2).to(torch.float32)
+    shift = torch.tensor(mean, device=pictures.device)[:, None, None]
+    spread = torch.tensor(std, device=pictures.device)[:, None, None]
+    return (pixels * rescale - shift) / spread
+
+
+class ReferenceTower:
+    """The tower as transformers runs it, with PyTorch's fused attention."""
+
+    def __init__(
+        self, read: ReadTensor, config: VisionConfig, dtype: torch.dtype, device: str
+    ) -> None:
+        self.dtype = dtype
+        self._module = transformers_tower(read, config).to(device=device, dtype=dtype)
+
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        """float [B, 3, H, W] to [B, D], not normalised."""
+        pooled: torch.Tensor = self._module(pixel_values=pixels.to(self.dtype)).pooler_output
+        return pooled
+
+
+def transformers_tower(read: ReadTensor, config: VisionConfig) -> torch.nn.Module:
+    """The transformers module with its weights, float32 on the CPU, in evaluation mode."""
+    import torch
+    from transformers import SiglipConfig, SiglipModel
+
+    vision = {name: getattr(config, name) for name in VisionConfig.__dataclass_fields__}
+    text = {"vocab_size": 2, "num_hidden_layers": 0, "pad_token_id": 0}
+    text |= {"bos_token_id": 0, "eos_token_id": 1}
+    with torch.device("meta"):
+        whole = SiglipModel(SiglipConfig(text_config=text, vision_config=vision))
+    tower: torch.nn.Module = whole.vision_model
+    state = {
+        name: torch.from_numpy(np.ascontiguousarray(read(PREFIX + name)))
+        for name in tower.state_dict()
+    }
+    tower.load_state_dict(state, strict=True, assign=True)
+    for module in tower.modules():
+        # A constant that is not stored with the weights.
+        if "position_ids" in dict(module.named_buffers(recurse=False)):
+            module.position_ids = torch.arange(config.grid**2).expand(1, -1)
+    return tower.eval().requires_grad_(False)
+
+
+class PackedTower:
+    """The same tower with weights laid out once for the CPU's matrix kernels.
+
+    Fewer and larger products (queries, keys and values in one; patches as a product), the
+    activation inside the product before it, the residual inside the one after it.
+    """
+
+    def __init__(self, read: ReadTensor, config: VisionConfig, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+        self._config = config
+        self._read = read
+        wide = config.hidden_size
+        patches = self._tensor("embeddings.patch_embedding.weight").reshape(wide, -1)
+        self._patches = self._packed(patches, self._tensor("embeddings.patch_embedding.bias"))
+        self._positions = self._tensor("embeddings.position_embedding.weight")
+        self._blocks = [
+            self._pack_block(f"encoder.layers.{block}.")
+            for block in range(config.num_hidden_layers)
+        ]
+        self._last_norm = self._norm_weights("post_layernorm")
+        self._pack_head()
+        del self._read
+
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        """float [B, 3, H, W] to [B, D], not normalised."""
+        states = self._embed(pixels.to(self.dtype))
+        for block in self._blocks:
+            states = self._block(block, states)
+        return self._pool(self._norm(self._last_norm, states))
+
+    def _embed(self, pixels: torch.Tensor) -> torch.Tensor:
+        grid, patch = self._config.grid, self._config.patch_size
+        used = grid * patch  # a picture's last pixels are dropped when they fill no patch
+        cells = pixels[:, :, :used, :used].reshape(-1, 3, grid, patch, grid, patch)
+        cells = cells.permute(0, 2, 4, 1, 3, 5).reshape(-1, grid * grid, 3 * patch * patch)
+        return _product(cells, self._patches) + self._positions  # [B, P, D]
+
+    def _block(self, block: _Block, states: torch.Tensor) -> torch.Tensor:
+        qkv = _product(self._norm(block.norm1, states), block.qkv)
+        q, k, v = (self._split(part) for part in qkv.chunk(3, dim=-1))
+        states = _product_added(self._attend(q, k, v), block.out, states)
+        inner = _product(self._norm(block.norm2, states), block.fc1, gelu=True)
+        return _product_added(inner, block.fc2, states)
+
+    def _pool(self, states: torch.Tensor) -> torch.Tensor:
+        k, v = (self._split(part) for part in _product(states, self._head_kv).chunk(2, dim=-1))
+        q = self._split(self._head_query.expand(len(states), 1, -1))
+        pooled = _product(self._attend(q, k, v), self._head_out)  # [B, 1, D]
+        inner = _product(self._norm(self._head_norm, pooled), self._head_fc1, gelu=True)
+        return _product_added(inner, self._head_fc2, pooled)[:, 0]
+
+    def _attend(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        from torch.nn.functional import scaled_dot_product_attention
+
+        return scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+
+    def _split(self, states: torch.Tensor) -> torch.Tensor:
+        heads = self._config.num_attention_heads
+        return states.reshape(*states.shape[:2], heads, -1).transpose(1, 2)  # [B, heads, P, D/h]
+
+    def _norm(self, weights: _Pair, states: torch.Tensor) -> torch.Tensor:
+        from torch.nn.functional import layer_norm
+
+        return layer_norm(states, states.shape[-1:], *weights, self._config.layer_norm_eps)
+
+    def _pack_block(self, prefix: str) -> _Block:
+        import torch
+
+        names = [f"{prefix}self_attn.{name}_proj" for name in "qkv"]
+        qkv = self._packed(
+            torch.cat([self._tensor(f"{name}.weight") for name in names]),
+            torch.cat([self._tensor(f"{name}.bias") for name in names]),
+        )
+        return _Block(
+            self._norm_weights(f"{prefix}layer_norm1"),
+            qkv,
+            self._linear(f"{prefix}self_attn.out_proj"),
+            self._norm_weights(f"{prefix}layer_norm2"),
+            self._linear(f"{prefix}mlp.fc1"),
+            self._linear(f"{prefix}mlp.fc2"),
+        )
+
+    def _pack_head(self) -> None:
+        import torch
+
+        wide = self._config.hidden_size
+        weight = torch.from_numpy(np.array(self._read(f"{PREFIX}head.attention.in_proj_weight")))
+        bias = torch.from_numpy(np.array(self._read(f"{PREFIX}head.attention.in_proj_bias")))
+        probe = torch.from_numpy(np.array(self._read(f"{PREFIX}head.probe")))
+        # The question that the head asks is the same for every picture.
+        query = probe @ weight[:wide].T + bias[:wide]
+        self._head_query = query.to(self.dtype)  # [1, 1, D]
+        self._head_kv = self._packed(weight[wide:].to(self.dtype), bias[wide:].to(self.dtype))
+        self._head_out = self._linear("head.attention.out_proj")
+        self._head_norm = self._norm_weights("head.layernorm")
+        self._head_fc1 = self._linear("head.mlp.fc1")
+        self._head_fc2 = self._linear("head.mlp.fc2")
+
+    def _tensor(self, name: str) -> torch.Tensor:
+        import torch
+
+        return torch.from_numpy(np.ascontiguousarray(self._read(PREFIX + name))).to(self.dtype)
+
+    def _norm_weights(self, name: str) -> _Pair:
+        return self._tensor(f"{name}.weight"), self._tensor(f"{name}.bias")
+
+    def _linear(self, name: str) -> _Pair:
+        return self._packed(self._tensor(f"{name}.weight"), self._tensor(f"{name}.bias"))
+
+    def _packed(self, weight: torch.Tensor, bias: torch.Tensor) -> _Pair:
+        import torch
+
+        return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous()), bias
+
+
+_Pair = tuple["torch.Tensor", "torch.Tensor"]
+
+
+@dataclass(frozen=True)
+class _Block:
+    norm1: _Pair
+    qkv: _Pair
+    out: _Pair
+    norm2: _Pair
+    fc1: _Pair
+    fc2: _Pair
+
+
+def _product(states: torch.Tensor, packed: _Pair, gelu: bool = False) -> torch.Tensor:
+    import torch
+
+    activation, kind = ("gelu", "tanh") if gelu else ("none", "")
+    result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(states, *packed, activation, [], kind)
+    return result
+
+
+def _product_added(states: torch.Tensor, packed: _Pair, residual: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    result: torch.Tensor = torch.ops.mkldnn._linear_pointwise.binary(
+        states, residual, *packed, "add"
+    )
+    return result
