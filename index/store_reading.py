@@ -1,0 +1,333 @@
+"""The reading side of a library: videos, their state, their frames; no statement here writes.
+
+Together with `schema` and `store` this is the only place that speaks SQL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import LibraryError, ModelError
+from .files import FileStat, shown
+from .schema import DATABASE_NAME, explained, integrity_problems
+from .types import EmbeddingSpace, Times, Vectors, VideoRow
+
+HalfVectors = npt.NDArray[np.float16]
+"""float16 [T, D], as stored."""
+
+_ROWS = """
+    SELECT videos.id, path, CASE WHEN status IN ('failed', 'quarantined')
+            THEN videos.fingerprint ELSE coalesce(versions.fingerprint, videos.fingerprint) END,
+        status, reason,
+        attempts, absent, size_bytes, mtime_ns, coalesce(duration_s, 0.0), coalesce(width, 0),
+        coalesce(height, 0), fps, coalesce(codec, ''), coalesce(container, ''),
+        coalesce(frames, 0), coalesce(approximate_times, 0)
+    FROM videos LEFT JOIN versions ON versions.id = videos.visible_version
+"""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The visible vectors of one video, as a cache would know them again."""
+
+    video_id: int
+    token: int
+    """64 bits that depend on every time and vector of the video, and on nothing else."""
+    frames: int
+
+
+class LibraryReader:
+    """One open library, as far as reading goes."""
+
+    def __init__(self, folder: Path, db: Any, readonly: bool) -> None:
+        self.folder = folder
+        self.readonly = readonly
+        self._db = db
+        self._path = folder / DATABASE_NAME
+        self._space: EmbeddingSpace | None = None
+
+    def close(self) -> None:
+        """Closes the file; what was committed is on disk."""
+        with explained(self._path):
+            self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _all(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with explained(self._path):
+            return cast("list[tuple[Any, ...]]", self._db.execute(sql, parameters).fetchall())
+
+    def _one(self, sql: str, parameters: Sequence[object] = ()) -> tuple[Any, ...] | None:
+        rows = self._all(sql, parameters)
+        return rows[0] if rows else None
+
+    def _row(self, sql: str, parameters: Sequence[object] = ()) -> tuple[Any, ...]:
+        row = self._one(sql, parameters)
+        if row is None:
+            raise LibraryError(f"the library {shown(self._path)} lost a row", "run `gz doctor`")
+        return row
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with explained(self._path), self._db.atomic():
+            yield
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything read inside the block is one committed state, whatever a writer does."""
+        with self._transaction():
+            yield
+
+    # What the library is
+
+    def _meta(self, key: str) -> str | None:
+        row = self._one("SELECT value FROM meta WHERE key = ?", [key])
+        return None if row is None else str(row[0])
+
+    @property
+    def id(self) -> str:
+        """Random identity of this library, 32 hex digits."""
+        return self._meta("library_id") or ""
+
+    @property
+    def generation(self) -> int:
+        """Rises with every change of what can be searched."""
+        return int(self._meta("generation") or 0)
+
+    @property
+    def space(self) -> EmbeddingSpace | None:
+        """The embedding space of the vectors; None before the first was chosen."""
+        if self._space is None and (text := self._meta("space")) is not None:
+            self._space = EmbeddingSpace(**json.loads(text))
+        return self._space
+
+    @property
+    def model_spec(self) -> str:
+        """The model as the person named it: a preset, a hub id or a folder."""
+        return self._meta("model_spec") or ""
+
+    @property
+    def adapter(self) -> str:
+        """Path of the adapter that was applied, empty without one."""
+        return self._meta("adapter") or ""
+
+    def check_space(self, space: EmbeddingSpace) -> None:
+        """Makes sure that vectors of `space` compare with those of the library.
+
+        Raises:
+            ModelError: They do not; names both and the command that mends it.
+        """
+        own = self.space
+        if own is not None and own.id != space.id:
+            option = f" --model {self.model_spec}" if self.model_spec else ""
+            raise ModelError(
+                f"the library {shown(self.folder)} was indexed with {_named(own)}, "
+                f"not with {_named(space)}",
+                f"leave out --model or give{option or ' the first'}; "
+                "or index anew with `gz index --rebuild`",
+            )
+
+    # Videos
+
+    def videos(self, status: str | None = None, searchable: bool = False) -> list[VideoRow]:
+        """Videos in path order.
+
+        Args:
+            status: Only those ``indexed``, ``pending``, ``failed`` or ``quarantined``.
+            searchable: Only those with visible vectors whose file is there.
+        """
+        where, parameters = ["1"], []
+        if status is not None:
+            where.append("status = ?")
+            parameters.append(status)
+        if searchable:
+            where.append("videos.id IN (SELECT video_id FROM searchable)")
+        rows = self._all(f"{_ROWS} WHERE {' AND '.join(where)} ORDER BY path", parameters)
+        return [_video(row) for row in rows]
+
+    def video(self, video_id: int) -> VideoRow | None:
+        """One video by its id."""
+        row = self._one(f"{_ROWS} WHERE videos.id = ?", [video_id])
+        return None if row is None else _video(row)
+
+    def video_by_path(self, path: bytes) -> VideoRow | None:
+        """The video at a path, whatever its state."""
+        row = self._one(f"{_ROWS} WHERE path = ?", [path])
+        return None if row is None else _video(row)
+
+    def videos_by_fingerprint(self, fingerprint: str) -> list[VideoRow]:
+        """Videos with this content: those with its vectors first, absent ones before others."""
+        rows = self._all(
+            f"{_ROWS} WHERE versions.fingerprint = ?1 OR videos.fingerprint = ?1 "
+            "ORDER BY versions.fingerprint IS NOT ?1, absent DESC, path",
+            [fingerprint],
+        )
+        return [_video(row) for row in rows]
+
+    def video_by_fingerprint(self, fingerprint: str) -> VideoRow | None:
+        """The first of `videos_by_fingerprint`."""
+        return next(iter(self.videos_by_fingerprint(fingerprint)), None)
+
+    def file_stat(self, video_id: int) -> FileStat | None:
+        """The state of the file when it was last looked at."""
+        row = self._one(
+            "SELECT size_bytes, mtime_ns, ctime_ns, inode, device FROM videos WHERE id = ?",
+            [video_id],
+        )
+        return None if row is None else _file_stat(row)
+
+    def settled_files(self) -> dict[bytes, FileStat]:
+        """Files that need no work while they stay as they are: indexed, failed, quarantined."""
+        rows = self._all(
+            "SELECT path, size_bytes, mtime_ns, ctime_ns, inode, device FROM videos "
+            "WHERE status <> 'pending' AND absent = 0"
+        )
+        return {bytes(row[0]): _file_stat(row[1:]) for row in rows}
+
+    def _is_searchable(self, video_id: int) -> bool:
+        return self._one("SELECT 1 FROM searchable WHERE video_id = ?", [video_id]) is not None
+
+    def roots(self) -> dict[bytes, int]:
+        """Folders and files that were indexed by name, with the device each was on."""
+        rows = self._all("SELECT path, device FROM roots")
+        return {bytes(path): device % (1 << 64) for path, device in rows}
+
+    # Vectors
+
+    def segments(self) -> list[Segment]:
+        """All searchable videos with the tokens of their vectors, by video id."""
+        rows = self._all("SELECT video_id, token, frames FROM searchable ORDER BY video_id")
+        return [Segment(row[0], int.from_bytes(row[1], "little"), row[2]) for row in rows]
+
+    def read_vectors(
+        self, video_id: int, start_s: float | None = None, end_s: float | None = None
+    ) -> tuple[Times, Vectors]:
+        """The visible frames of a video in ``[start_s, end_s)``, read as a slice.
+
+        Returns:
+            Times float64 [T] and vectors float32 [T, D]; T is 0 where nothing is visible.
+        """
+        low = -np.inf if start_s is None else start_s
+        high = np.inf if end_s is None else end_s
+        rows = self._all(
+            "SELECT times, vectors FROM chunks WHERE version_id = "
+            "(SELECT visible_version FROM videos WHERE id = ?) AND last_s >= ? AND first_s < ? "
+            "ORDER BY first_frame",
+            [video_id, low, high],
+        )
+        times, half = self._joined(rows)
+        inside = (times >= low) & (times < high)
+        return times[inside], half[inside].astype(np.float32)
+
+    def read_frames(
+        self, segment: Segment, numbers: npt.NDArray[np.int64]
+    ) -> tuple[Times, Vectors] | None:
+        """Single frames of a video by number, in the order asked.
+
+        Returns:
+            Times float64 [K] and vectors float32 [K, D]; None when the video has
+            changed since `segment` was read.
+        """
+        places = self._all(
+            "SELECT first_frame, frames FROM chunks WHERE version_id = (SELECT version_id "
+            "FROM searchable WHERE video_id = ? AND token = ?) ORDER BY first_frame",
+            [segment.video_id, segment.token.to_bytes(8, "little")],
+        )
+        if not places:
+            return None
+        firsts = np.array([first for first, _ in places], np.int64)
+        chunk = np.searchsorted(firsts, numbers, side="right") - 1
+        times = np.empty(len(numbers), np.float64)
+        vectors: Vectors | None = None
+        for number in np.unique(chunk):
+            row = self._one(
+                "SELECT times, vectors FROM chunks WHERE first_frame = ? AND version_id = "
+                "(SELECT version_id FROM searchable WHERE video_id = ? AND token = ?)",
+                [int(firsts[number]), segment.video_id, segment.token.to_bytes(8, "little")],
+            )
+            if row is None:
+                return None
+            part_times, half = self._joined([row])
+            chosen = chunk == number
+            within = numbers[chosen] - firsts[number]
+            if vectors is None:
+                vectors = np.empty((len(numbers), half.shape[1]), np.float32)
+            times[chosen], vectors[chosen] = part_times[within], half[within]
+        return None if vectors is None else (times, vectors)
+
+    def iter_frames(
+        self, video_ids: Collection[int] | None = None
+    ) -> Iterator[tuple[Segment, Times, HalfVectors]]:
+        """All searchable frames, chunk by chunk, by video id; use inside `snapshot`.
+
+        Yields:
+            The segment, times float64 [T] and vectors float16 [T, D] of a chunk.
+        """
+        wanted = None if video_ids is None else set(video_ids)
+        for segment in self.segments():
+            if wanted is not None and segment.video_id not in wanted:
+                continue
+            with explained(self._path):
+                chunks = self._db.execute(
+                    "SELECT times, vectors FROM chunks WHERE version_id = "
+                    "(SELECT version_id FROM searchable WHERE video_id = ?) ORDER BY first_frame",
+                    [segment.video_id],
+                )
+                for row in chunks:
+                    yield segment, *self._joined([row])
+
+    def _joined(self, rows: Sequence[tuple[Any, ...]]) -> tuple[Times, HalfVectors]:
+        """Chunk blobs to arrays; a blob of the wrong length is damage, not a crash."""
+        space = self.space
+        dim = 0 if space is None else space.dim
+        times = np.frombuffer(b"".join(row[0] for row in rows), "<f8")
+        flat = np.frombuffer(b"".join(row[1] for row in rows), "<f2")
+        if flat.size != len(times) * dim:
+            raise LibraryError(
+                f"the library {shown(self._path)} is damaged: a video's vectors are incomplete",
+                "run `gz doctor --repair`",
+            )
+        return times, flat.reshape(len(times), dim)
+
+    # Soundness
+
+    def integrity_problems(self) -> list[str]:
+        """What SQLite finds wrong with the file, in its own words; empty when sound."""
+        return integrity_problems(self._db, self._path)
+
+
+def _named(space: EmbeddingSpace) -> str:
+    adapter = f" + adapter {space.adapter[:8]}" if space.adapter else ""
+    return f"{space.backbone}@{space.revision[:8]}{adapter} ({space.id}, {space.dim}-d)"
+
+
+def _file_stat(row: tuple[Any, ...]) -> FileStat:
+    size, mtime, ctime, inode, device = row
+    return FileStat(size, mtime, ctime, inode % (1 << 64), device % (1 << 64))
+
+
+def _video(row: tuple[Any, ...]) -> VideoRow:
+    (video_id, path, fingerprint, status, reason, attempts, absent, size, mtime, duration,
+     width, height, fps, codec, container, frames, approximate) = row  # fmt: skip
+    return VideoRow(
+        video_id, bytes(path), fingerprint, status, reason, attempts, bool(absent), size, mtime,
+        float(duration), width, height, fps, codec, container, frames, bool(approximate),
+    )  # fmt: skip
