@@ -1,0 +1,92 @@
+"""Which known videos are gone, and which folders are merely out of reach.
+
+A file that is absent is hidden, not forgotten; a folder that cannot be seen
+(an unplugged drive, a share that is down) changes nothing. Only pruning
+forgets, and only where the folder itself is there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .scan import Root
+from .store import Library
+from .types import VideoRow
+
+
+@dataclass(frozen=True)
+class Absence:
+    """What is missing under the folders of a run."""
+
+    gone: tuple[VideoRow, ...]
+    """Videos whose file is not there although its folder is."""
+    offline_roots: tuple[bytes, ...]
+    """Named folders that are out of reach; nothing under them is touched."""
+
+
+def missing(library: Library, roots: Sequence[Root], unreadable: Sequence[bytes]) -> Absence:
+    """Compares what the library knows with what is on disk.
+
+    Args:
+        library: Open library.
+        roots: The folders and files of this run, as the walk met them.
+        unreadable: Paths that the walk could not look into; nothing below counts as gone.
+
+    Returns:
+        Gone videos and offline roots; nothing is changed.
+    """
+    known = library.videos()
+    devices = library.roots()
+    offline = tuple(root.path for root in roots if _is_offline(root, known, devices))
+    live = [root.path for root in roots if root.path not in offline]
+    hidden_below = [path for path in unreadable if path not in live] + list(offline)
+    gone = tuple(
+        video
+        for video in known
+        if is_under(video.path, live)
+        and not is_under(video.path, hidden_below)
+        and not os.path.lexists(video.path)
+    )
+    return Absence(gone, offline)
+
+
+def prunable(library: Library, gone: Iterable[VideoRow]) -> list[VideoRow]:
+    """Those of the gone videos that may be forgotten.
+
+    A file whose folder now lies on another device than the file did belongs to
+    a drive that is not mounted, however empty its mount point looks.
+    """
+    return [
+        video
+        for video in gone
+        if (stat := library.file_stat(video.id)) is None or stat.device == _device_above(video.path)
+    ]
+
+
+def is_under(path: bytes, folders: Iterable[bytes]) -> bool:
+    """True when `path` is one of `folders` or lies below one."""
+    return any(path == folder or path.startswith(folder.rstrip(b"/") + b"/") for folder in folders)
+
+
+def _is_offline(root: Root, known: Sequence[VideoRow], devices: dict[bytes, int]) -> bool:
+    """A root that cannot be read, or shows nothing of what it held and looks like a bare mount."""
+    below = [video for video in known if is_under(video.path, [root.path])]
+    if root.device is None or root.reason:
+        return bool(below) or root.path in devices
+    if not below or any(os.path.lexists(video.path) for video in below):
+        return False
+    moved_device = root.path in devices and devices[root.path] != root.device
+    return root.is_folder and (root.entries == 0 or moved_device)
+
+
+def _device_above(path: bytes) -> int:
+    """Device of the nearest folder above `path` that exists."""
+    folder = os.path.dirname(path)  # noqa: PTH120 - Path cannot hold bytes
+    while folder != b"/":
+        try:
+            return os.stat(folder).st_dev  # noqa: PTH116
+        except OSError:
+            folder = os.path.dirname(folder)  # noqa: PTH120
+    return os.stat(b"/").st_dev  # noqa: PTH116

@@ -1,0 +1,142 @@
+"""Turns decoded pictures into vectors while the decoder goes on.
+
+Batches fill across videos, so a hundred short clips cost no more calls than
+one long film. One thread encodes; at most two full batches wait for it, so memory
+does not grow with the length of a video.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+
+from .types import Encoder, Picture, Times, Vectors
+
+Deliver = Callable[[int, Times, Vectors], None]
+Complete = Callable[[int], None]
+Refuse = Callable[[int, str], None]
+
+_BATCHES_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class _Frame:
+    key: int
+    time_s: float
+    picture: Picture
+
+
+class EncodeQueue:
+    """Collects pictures of many videos and hands their vectors back in order.
+
+    Callbacks run on the caller's thread, inside `add`, `end` and `drain`.
+    """
+
+    def __init__(
+        self, encoder: Encoder, deliver: Deliver, complete: Complete, refuse: Refuse
+    ) -> None:
+        """Prepares an empty queue.
+
+        Args:
+            encoder: Called from one thread only.
+            deliver: Receives a video's key, times float64 [T] and vectors float32 [T, D].
+            complete: Receives the key of a video whose every frame was delivered after `end`.
+            refuse: Receives a key and the reason when the model gave no usable vectors.
+        """
+        self._encoder = encoder
+        self._deliver, self._complete, self._refuse = deliver, complete, refuse
+        self._batch_size = max(1, encoder.batch_size)
+        self._pending: list[_Frame] = []
+        self._running: deque[tuple[list[_Frame], Future[Vectors]]] = deque()
+        self._outstanding: Counter[int] = Counter()
+        self._ended: set[int] = set()
+        self._dropped: set[int] = set()
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode")
+
+    def __enter__(self) -> EncodeQueue:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def add(self, key: int, times_s: Sequence[float], pictures: Sequence[Picture]) -> None:
+        """Queues frames of a video; may deliver earlier ones."""
+        if key in self._dropped:
+            return
+        self._outstanding[key] += len(pictures)
+        self._pending += [
+            _Frame(key, time_s, picture) for time_s, picture in zip(times_s, pictures, strict=True)
+        ]
+        while len(self._pending) >= self._batch_size:
+            batch, self._pending = (
+                self._pending[: self._batch_size],
+                self._pending[self._batch_size :],
+            )
+            self._submit(batch)
+
+    def end(self, key: int) -> None:
+        """Says that no more frames of this video will come."""
+        self._ended.add(key)
+        self._settle(key)
+
+    def drop(self, key: int) -> None:
+        """Forgets a video; frames of it that are still queued are not delivered."""
+        self._dropped.add(key)
+        self._pending = [frame for frame in self._pending if frame.key != key]
+
+    def drain(self) -> None:
+        """Encodes and delivers everything that is queued."""
+        if self._pending:
+            batch, self._pending = self._pending, []
+            self._submit(batch)
+        while self._running:
+            self._collect()
+
+    def _submit(self, batch: list[_Frame]) -> None:
+        pictures = [frame.picture for frame in batch]
+        self._running.append((batch, self._pool.submit(self._encoder.encode_pictures, pictures)))
+        while len(self._running) > _BATCHES_AHEAD or self._running[0][1].done():
+            self._collect()
+            if not self._running:
+                break
+
+    def _collect(self) -> None:
+        batch, future = self._running.popleft()
+        self._hand_over(batch, future.result())
+
+    def _hand_over(self, batch: list[_Frame], vectors: Vectors) -> None:
+        keys = np.array([frame.key for frame in batch])
+        times = np.array([frame.time_s for frame in batch], np.float64)
+        for key in dict.fromkeys(keys.tolist()):
+            own = keys == key
+            if key in self._dropped:
+                continue
+            if not np.isfinite(vectors[own]).all():
+                self._give_up(key, int(own.sum()), "the model gave numbers that are not finite")
+                continue
+            self._outstanding[key] -= int(own.sum())
+            self._deliver(key, times[own], vectors[own])
+            self._settle(key)
+
+    def _give_up(self, key: int, frames: int, reason: str) -> None:
+        if key in self._dropped:
+            return
+        self._outstanding[key] -= frames
+        self.drop(key)
+        self._refuse(key, reason)
+
+    def _settle(self, key: int) -> None:
+        if key in self._ended and key not in self._dropped and not self._outstanding[key]:
+            self._ended.discard(key)
+            del self._outstanding[key]
+            self._complete(key)

@@ -1,0 +1,190 @@
+"""Brings a library up to date with folders of video.
+
+Scan, compare, decode, encode, commit: what is unchanged is left alone, a
+renamed file keeps its vectors, a long video is made safe piece by piece, and
+no single file can end the run. The commit of a video in the store is the only
+moment at which it becomes searchable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from .absence import missing, prunable
+from .errors import NoSpaceError
+from .files import WriterLock
+from .progress import IndexObserver, IndexOptions, IndexSummary
+from .scan import Candidate, Problem, Root, scan
+from .store import Library
+from .types import Encoder
+from .vectors import VectorCache
+from .worklist import Worklist
+
+
+def index_paths(
+    library_dir: Path,
+    paths: Sequence[Path],
+    encoder: Encoder,
+    options: IndexOptions,
+    observer: IndexObserver,
+) -> IndexSummary:
+    """Indexes what is new or changed under `paths`.
+
+    Args:
+        library_dir: The library's folder; made where there is none.
+        paths: Folders and files; empty means every folder that was indexed before.
+        encoder: Frames to vectors; weights load only when something must be encoded.
+        options: How.
+        observer: Told about progress and problems.
+
+    Returns:
+        What was done. Interrupted by Ctrl-C it returns too, with `interrupted` set.
+
+    Raises:
+        LockedError: Another process writes to the library.
+        LibraryError: The library is damaged or newer.
+        ModelError: The library belongs to another model, or the model cannot be loaded.
+        NoSpaceError: The disk is full; finished videos are kept.
+    """
+    with WriterLock(library_dir), contextlib.ExitStack() as stack:
+        if options.rebuild:
+            _set_aside(library_dir, observer)
+        library = stack.enter_context(Library.create_or_open(library_dir))
+        if library.space != encoder.space:
+            library.set_space(encoder.space, options.model_spec, options.adapter)
+        return _Run(library, encoder, options, observer).over(paths)
+
+
+def _set_aside(library_dir: Path, observer: IndexObserver) -> None:
+    old = Library.set_aside(library_dir)
+    if old is not None:
+        observer.note(f"the old library was set aside as {old.name}")
+
+
+class _Run:
+    """One run over some folders."""
+
+    def __init__(
+        self, library: Library, encoder: Encoder, options: IndexOptions, observer: IndexObserver
+    ) -> None:
+        self._library, self._encoder = library, encoder
+        self._options, self._observer = options, observer
+        self._started = time.monotonic()
+        self._problems: list[Problem] = []
+        self._summary = IndexSummary()
+
+    def over(self, paths: Sequence[Path]) -> IndexSummary:
+        """Scans, hides, indexes, prunes, refreshes the cache."""
+        if self._options.retry:
+            self._library.clear_failures()
+        settled = self._library.settled_files()
+        found = scan(
+            [*paths] or sorted(self._library.roots()),
+            self._options.exclude,
+            lambda path, stat: path in settled and settled[path].same_content_as(stat),
+        )
+        for problem in found.problems:
+            self._problem(problem)
+        absence = missing(self._library, found.roots, found.unreadable)
+        self._remember(found.roots, absence.offline_roots)
+        newly_gone = [video.id for video in absence.gone if not video.absent]
+        if newly_gone:
+            self._library.mark_absent(newly_gone)
+        work = [
+            candidate
+            for candidate in found.candidates
+            if candidate.path not in settled
+            or not settled[candidate.path].same_content_as(candidate.stat)
+        ]
+        settled_now = len(found.candidates) - len(work)
+        failed_before = self._failed_before(found.candidates, work)
+        self._summary = replace(
+            self._summary,
+            unchanged=settled_now - failed_before,
+            failed_before=failed_before,
+            skipped=sum(found.skipped.values()),
+            offline_roots=absence.offline_roots,
+        )
+        self._index(work)
+        if not self._summary.interrupted:
+            self._prune(paths, found.roots, found.unreadable)
+            self._refresh_cache()
+        return self._closing()
+
+    def _remember(self, roots: Sequence[Root], offline: Sequence[bytes]) -> None:
+        for root in roots:
+            if root.device is not None and root.path not in offline and not root.reason:
+                self._library.remember_root(root.path, root.device)
+
+    def _failed_before(self, all_: Sequence[Candidate], work: Sequence[Candidate]) -> int:
+        broken = {
+            video.path
+            for status in ("failed", "quarantined")
+            for video in self._library.videos(status=status)
+        }
+        busy = {candidate.path for candidate in work}
+        return sum(c.path in broken and c.path not in busy for c in all_)
+
+    def _index(self, work: Sequence[Candidate]) -> None:
+        self._observer.scanned(len(work), sum(c.stat.size_bytes for c in work))
+        if not work:
+            return
+        worklist = Worklist(
+            self._library, self._encoder, self._options, self._observer, self._problem
+        )
+        try:
+            worklist.run(work)
+        except NoSpaceError as error:
+            kept = worklist.counts.indexed
+            raise NoSpaceError(
+                f"{error.message}; {kept} videos of this run are kept", error.remedy
+            ) from error
+        except KeyboardInterrupt:
+            self._summary = replace(self._summary, interrupted=True)
+        finally:
+            counts = worklist.counts
+            self._summary = replace(
+                self._summary,
+                indexed=counts.indexed,
+                unchanged=self._summary.unchanged + counts.touched,
+                moved=counts.moved,
+                duplicates=counts.duplicates,
+                failed=counts.failed,
+                failed_before=self._summary.failed_before + counts.failed_before,
+                video_s=counts.video_s,
+                frames=counts.frames,
+                offline_roots=(*self._summary.offline_roots, *counts.lost_roots),
+            )
+
+    def _prune(
+        self, paths: Sequence[Path], roots: Sequence[Root], unreadable: Sequence[bytes]
+    ) -> None:
+        """Looks again after indexing, when files that moved are known under their new path."""
+        absence = missing(self._library, roots, unreadable)
+        pruned = 0
+        if self._options.prune:
+            for video in prunable(self._library, absence.gone):
+                self._library.forget(video.id)
+                pruned += 1
+        self._summary = replace(self._summary, pruned=pruned, hidden=len(absence.gone) - pruned)
+
+    def _refresh_cache(self) -> None:
+        if not self._library.segments():
+            return
+        VectorCache.load(self._library, self._observer.note).save()
+
+    def _problem(self, problem: Problem) -> None:
+        self._problems.append(problem)
+        self._observer.problem(problem)
+
+    def _closing(self) -> IndexSummary:
+        return replace(
+            self._summary,
+            problems=tuple(self._problems),
+            searchable=len(self._library.segments()),
+            elapsed_s=time.monotonic() - self._started,
+        )

@@ -1,0 +1,105 @@
+"""What an index run is asked, what it tells while it runs, and what it leaves to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from .scan import Problem
+
+
+@dataclass(frozen=True)
+class IndexOptions:
+    """How to index."""
+
+    step_s: float = 1.0
+    """Spacing of the samples."""
+    exclude: tuple[str, ...] = ()
+    """Globs of files and folders to leave out."""
+    prune: bool = False
+    """Forget the videos that are gone from folders that are there."""
+    retry: bool = False
+    """Try again what failed or was quarantined."""
+    rebuild: bool = False
+    """Move the present library aside and start a new one."""
+    model_spec: str = ""
+    """How the encoder was named, remembered so that ``find`` needs no option."""
+    adapter: str = ""
+    """Folder of the LoRA adapter, remembered likewise."""
+    workers: int = 1
+    """Decoder processes."""
+    chunk_frames: int = 512
+    """Frames of a long video that are made safe at once."""
+    max_attempts: int = 2
+    """Tries that may end in a dead or hanging decoder before a file is quarantined."""
+
+    def __post_init__(self) -> None:
+        if self.step_s <= 0 or self.workers < 0 or self.chunk_frames < 1:
+            raise ValueError(
+                f"step_s {self.step_s}, workers {self.workers} and chunk_frames "
+                f"{self.chunk_frames} must be positive"
+            )
+
+
+@dataclass(frozen=True)
+class IndexProgress:
+    """Where a run stands."""
+
+    files_done: int
+    files_total: int
+    video_s: float
+    """Seconds of video encoded in this run."""
+    share_done: float
+    """0 to 1 by bytes of the files to be indexed."""
+    frames: int
+    elapsed_s: float
+    current: bytes
+    """Path of the video being read."""
+
+
+@dataclass(frozen=True)
+class IndexSummary:
+    """What a run did."""
+
+    indexed: int = 0
+    unchanged: int = 0
+    moved: int = 0
+    duplicates: int = 0
+    """Files whose content is already indexed under another path that exists."""
+    failed: int = 0
+    """Files that failed in this run."""
+    failed_before: int = 0
+    """Unchanged files that failed in an earlier run and were not tried again."""
+    skipped: int = 0
+    """Links, pipes, junk and files that are no video."""
+    hidden: int = 0
+    """Videos that are gone for now; their vectors are kept."""
+    pruned: int = 0
+    offline_roots: tuple[bytes, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    video_s: float = 0.0
+    frames: int = 0
+    elapsed_s: float = 0.0
+    searchable: int = 0
+    """Videos that ``find`` can search now."""
+    interrupted: bool = False
+
+
+class IndexObserver(Protocol):
+    """Told what happens while a run goes on."""
+
+    def scanned(self, files: int, size_bytes: int) -> None:
+        """The walk is over: so many files of so many bytes will be read."""
+        ...
+
+    def progress(self, progress: IndexProgress) -> None:
+        """Something moved; called a few times a second at most."""
+        ...
+
+    def problem(self, problem: Problem) -> None:
+        """A file could not be used."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Something a person may want to know."""
+        ...
