@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from .errors import LibraryError, UsageError
-from .moments import Moment, distinct, join, single
+from .moments import Moment, distinct, distinct_spans, join, single
 from .query import QueryPlan, parse
 from .refine import Query, RefineSettings, refine
 from .retrieve import Candidate, RetrievalSettings, retrieve
@@ -233,7 +233,7 @@ def _moments(
         if plan.relation == "single":
             moments += [single(video, proposal) for proposal in parts[0]]
         else:
-            moments += join(video, parts, plan)
+            moments += join(video, [distinct_spans(part) for part in parts], plan)
     return distinct(moments)
 
 

@@ -11,6 +11,11 @@ from dataclasses import dataclass, replace
 from .query import QueryPlan
 from .types import ScoredSpan, Span, VideoRow
 
+MOST_IOU = 0.3
+"""Two hits of one video overlap no more than this."""
+MOST_SHARE = 0.6
+"""Nor by more than this share of the shorter one, so that no hit lies inside another."""
+
 
 @dataclass(frozen=True)
 class OrderPrior:
@@ -60,20 +65,13 @@ def single(video: VideoRow, proposal: ScoredSpan) -> Moment:
     return Moment(video, (proposal,), proposal.span, proposal.score, proposal.presence)
 
 
-def distinct(moments: Sequence[Moment], iou: float = 0.3, share: float = 0.6) -> list[Moment]:
-    """Best moments first, without those that overlap a better one of the same video.
-
-    Args:
-        moments: In any order.
-        iou: Overlap over union above which the lesser moment is dropped.
-        share: Overlap over the shorter length above which it is dropped, so that no hit
-            lies inside another.
-    """
+def distinct(moments: Sequence[Moment]) -> list[Moment]:
+    """Best moments first, without those that overlap a better one of the same video."""
     kept: list[Moment] = []
     by_video: dict[int, list[Span]] = defaultdict(list)
     for moment in sorted(moments, key=_rank):
         spans = by_video[moment.video.id]
-        if not any(_repeats(moment.span, other, iou, share) for other in spans):
+        if not any(_repeats(moment.span, other) for other in spans):
             spans.append(moment.span)
             kept.append(moment)
     return kept
@@ -83,14 +81,24 @@ def _rank(moment: Moment) -> tuple[float, bytes, float, float]:
     return -moment.score, moment.video.path, moment.span.start_s, moment.span.end_s
 
 
+def distinct_spans(proposals: Sequence[ScoredSpan]) -> list[ScoredSpan]:
+    """Best proposals of one video first, without those that overlap a better one."""
+    kept: list[ScoredSpan] = []
+    ranked = sorted(proposals, key=lambda p: (-p.score, p.span.start_s, p.span.end_s))
+    for proposal in ranked:
+        if not any(_repeats(proposal.span, other.span) for other in kept):
+            kept.append(proposal)
+    return kept
+
+
 def overlap_s(first: Span, second: Span) -> float:
     """Seconds that two spans of one video share."""
     return max(0.0, min(first.end_s, second.end_s) - max(first.start_s, second.start_s))
 
 
-def _repeats(span: Span, other: Span, iou: float, share: float) -> bool:
+def _repeats(span: Span, other: Span) -> bool:
     shorter_s = min(span.length_s, other.length_s)
-    return span.iou(other) > iou or overlap_s(span, other) > share * shorter_s
+    return span.iou(other) > MOST_IOU or overlap_s(span, other) > MOST_SHARE * shorter_s
 
 
 def join(

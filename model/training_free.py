@@ -212,8 +212,9 @@ def edge_times(window: Window) -> Floats:
     times_s = window.times_s
     half = window.step_s / 2
     first = 0.0 if times_s[0] <= window.step_s else times_s[0] - half
-    goes_on = window.duration_s - times_s[-1] > 2 * window.step_s
-    last = times_s[-1] + half if goes_on else window.duration_s
+    last = times_s[-1] + window.step_s
+    if window.duration_s - last <= window.step_s:
+        last = window.duration_s
     edges_s = np.concatenate([[first], (times_s[1:] + times_s[:-1]) / 2, [last]])
     clipped: Floats = np.clip(edges_s, 0.0, window.duration_s)
     return clipped

@@ -1,0 +1,475 @@
+"""The whole way from a sentence to hits, on colours whose truth is known."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from fakes import COLOURS, DIM, FakeEncoder, colour_vector
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.errors import ModelError, NothingIndexedError, UsageError
+from index.files import FileStat
+from index.find import SilentObserver, find
+from index.moments import OrderPrior, distinct, join, single
+from index.query import parse
+from index.retrieve import RetrievalSettings, retrieve
+from index.sampling import sample_range
+from index.scan import fingerprint
+from index.scope import choose_videos
+from index.sentences import SentenceCache
+from index.store import Library
+from index.types import FindRequest, SamplingReport, ScoredSpan, Span, VideoInfo, VideoRow
+from index.vectors import VectorCache
+from model.training_free import TrainingFreeLocalizer
+
+FPS = 8
+
+
+class Archive:
+    """A library that is filled with colours."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.encoder = FakeEncoder()
+        self.library = Library.create_or_open(folder / "library")
+        self.library.set_space(self.encoder.space, "fake", "")
+
+    def add(self, name: str, story, *, noise: float = 0.02, seed: int = 0) -> bytes:
+        """Vectors of a video that exists only in the library."""
+        rng = np.random.default_rng(seed)
+        words = [word for word, seconds in story for _ in range(seconds)]
+        vectors = np.stack([colour_vector(word) for word in words]) + noise * np.abs(
+            rng.normal(size=(len(words), DIM))
+        )
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        path = os.fsencode(self.folder / name)
+        stat = FileStat(1, 1, 1, 1, 1)
+        self._commit(path, name, stat, np.arange(len(words), dtype=float), vectors, len(words))
+        return path
+
+    def film(self, name: str, story) -> bytes:
+        """A real video, indexed at 1 fps."""
+        path = self.folder / name
+        write_film(path, story)
+        duration_s = sum(seconds for _, seconds in story)
+        times_s, pictures = sample_range(path, 0, duration_s, 1.0, self.encoder.preprocess)
+        vectors = self.encoder.encode_pictures(pictures)
+        self.encoder.pictures_encoded = 0
+        raw = os.fsencode(path)
+        times = np.array(times_s)
+        self._commit(raw, fingerprint(raw), FileStat.read(raw), times, vectors, duration_s)
+        return raw
+
+    def _commit(self, path, identity, stat, times_s, vectors, duration_s) -> None:
+        info = VideoInfo(duration_s, 64, 48, float(FPS), "h264", "mp4", 0, False)
+        video_id = self.library.begin_attempt(path, identity, stat, info)
+        self.library.stage_chunk(video_id, times_s, vectors.astype(np.float32))
+        report = SamplingReport(float(duration_s), 0, False)
+        self.library.commit_video(video_id, report, info)
+
+    def find(self, sentence: str, *, refine: bool = False, observer=None, sentences=None, **asked):
+        cache = VectorCache.load(self.library)
+        request = FindRequest(sentence, refine=refine, **asked)
+        localizer = TrainingFreeLocalizer()
+        return find(self.library, cache, self.encoder, localizer, request, sentences, observer)
+
+
+def name(path: bytes) -> str:
+    return Path(os.fsdecode(path)).name
+
+
+def write_film(path: Path, story) -> None:
+    """An H.264 file of plain colours."""
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=FPS, options={"g": "16"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for word, seconds in story:
+            picture = np.full((48, 64, 3), COLOURS[word], np.uint8)
+            for _ in range(round(seconds * FPS)):
+                output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        output.mux(stream.encode(None))
+
+
+@pytest.fixture
+def archive(tmp_path):
+    made = Archive(tmp_path)
+    yield made
+    made.library.close()
+
+
+def test_the_moment_is_found_and_nothing_else(archive):
+    wanted = archive.add("a.mp4", [("grey", 40), ("red", 20), ("blue", 30)])
+    archive.add("b.mp4", [("grey", 50), ("green", 30)])
+    result = archive.find("red")
+    assert [hit.path for hit in result.hits] == [wanted]
+    hit = result.hits[0]
+    assert hit.span.iou(Span(40, 60)) > 0.9
+    assert hit.presence > 0.5
+    assert hit.rank == 1
+    assert [(e.text, e.span) for e in hit.evidence] == [("red", hit.span)]
+    assert (result.searched_videos, result.searched_frames, result.searched_s) == (2, 170, 170)
+    assert result.localizer == "training-free"
+    assert result.space_id == archive.encoder.space.id
+    assert not hit.refined
+    assert archive.encoder.pictures_encoded == 0
+
+
+def test_what_is_not_there_is_not_found_but_guessed(archive):
+    archive.add("a.mp4", [("grey", 40), ("red", 20), ("blue", 30)])
+    result = archive.find("yellow")
+    assert result.hits == ()
+    assert result.best_guess is not None
+    assert result.best_guess.presence < 0.5
+
+
+def test_a_library_of_one_short_video_answers(archive):
+    archive.add("a.mp4", [("grey", 4), ("red", 3), ("grey", 3)])
+    assert archive.find("red").hits[0].span.iou(Span(4, 7)) > 0.6
+    assert archive.find("green").hits == ()
+
+
+def test_a_video_of_one_frame_is_found(archive):
+    path = archive.add("one.mp4", [("red", 1)])
+    archive.add("other.mp4", [("grey", 30)])
+    hits = archive.find("red").hits
+    assert [(hit.path, hit.span) for hit in hits] == [(path, Span(0, 1))]
+
+
+def test_a_long_video_yields_several_hits(archive):
+    archive.add(
+        "long.mp4",
+        [("grey", 500), ("red", 20), ("grey", 900), ("red", 30), ("blue", 700), ("red", 12)],
+    )
+    spans = [hit.span for hit in archive.find("red").hits]
+    for truth in (Span(500, 520), Span(1420, 1450), Span(2150, 2162)):
+        assert max(span.iou(truth) for span in spans) > 0.8
+    assert len(spans) == 3
+
+
+def test_a_static_video_does_not_crowd_out_the_others(archive):
+    archive.add("static.mp4", [("red", 6000)], noise=0.0)
+    for number in range(12):
+        story = [("grey", 60), ("red", 10), ("blue", 50)]
+        archive.add(f"short{number}.mp4", story, noise=0.1, seed=number)
+    library = archive.library
+    scope = choose_videos(library, FindRequest("red"))
+    cache = VectorCache.load(library)
+    few = RetrievalSettings(frames=100)
+    windows = retrieve(cache, colour_vector("red"), scope, 150.0, few)
+    assert {name(w.video.path) for w in windows} == {
+        "static.mp4",
+        *(f"short{number}.mp4" for number in range(12)),
+    }
+    assert len({hit.path for hit in archive.find("red", limit=30).hits}) == 13
+
+
+def test_a_crowded_video_still_shows_its_other_moments(archive):
+    story = [("red", 3000), ("grey", 400), ("red", 20), ("grey", 400)]
+    archive.add("a.mp4", story, noise=0.01)
+    scope = choose_videos(archive.library, FindRequest("red"))
+    cache = VectorCache.load(archive.library)
+    windows = retrieve(cache, colour_vector("red"), scope, 150.0, RetrievalSettings(frames=50))
+    assert any(w.start_s <= 3400 and w.end_s >= 3420 for w in windows)
+
+
+def test_windows_hold_the_peaks_and_stay_inside(archive):
+    archive.add("a.mp4", [("grey", 300), ("red", 10), ("grey", 200)])
+    scope = choose_videos(archive.library, FindRequest("red"))
+    cache = VectorCache.load(archive.library)
+    for window in retrieve(cache, colour_vector("red"), scope, 150.0):
+        assert window.start_s <= window.peak_s < window.end_s
+        assert 0 <= window.start_s < window.end_s <= 510
+        assert window.end_s - window.start_s == pytest.approx(150)
+
+
+def test_answers_are_the_same_every_time(archive):
+    for number in range(4):
+        archive.add(f"{number}.mp4", [("grey", 20), ("red", 10), ("grey", 20)])
+    assert archive.find("red") == archive.find("red")
+    assert [name(hit.path) for hit in archive.find("red").hits] == [
+        "0.mp4",
+        "1.mp4",
+        "2.mp4",
+        "3.mp4",
+    ]
+
+
+def test_limit_and_threshold_are_kept(archive):
+    for number in range(4):
+        archive.add(f"{number}.mp4", [("grey", 20), ("red", 10), ("grey", 20)])
+    assert len(archive.find("red", limit=2).hits) == 2
+    assert len(archive.find("green", threshold=0.0, limit=3).hits) == 3
+    assert archive.find("red", threshold=1.0).hits == ()
+
+
+def test_only_the_asked_places_are_searched(archive):
+    (archive.folder / "x").mkdir()
+    inside = archive.add("x/a.mp4", [("grey", 20), ("red", 10)])
+    outside = archive.add("xy.mkv", [("grey", 20), ("red", 10)])
+    folder = str(archive.folder / "x")
+    assert [hit.path for hit in archive.find("red", within=(folder,)).hits] == [inside]
+    assert [hit.path for hit in archive.find("red", within=("*.mkv",)).hits] == [outside]
+    glob = str(archive.folder / "*.mkv")
+    assert [hit.path for hit in archive.find("red", within=(glob,)).hits] == [outside]
+    assert [hit.path for hit in archive.find("red", within=(os.fsdecode(inside),)).hits] == [inside]
+    partly = archive.find("red", within=(folder, "*.avi"))
+    assert "*.avi" in partly.notes[0]
+    assert partly.searched_videos == 1
+    with pytest.raises(UsageError, match="nowhere"):
+        archive.find("red", within=("nowhere",))
+
+
+def test_only_the_asked_times_are_searched(archive):
+    archive.add("a.mp4", [("red", 20), ("grey", 200), ("red", 20), ("grey", 200)])
+    late = archive.find("red", after_s=100)
+    assert [round(hit.span.start_s) for hit in late.hits] == [220]
+    assert late.searched_s == 340
+    early = archive.find("red", before_s=10)
+    assert early.hits[0].span == Span(0, 10)
+    assert archive.find("red", after_s=1000).hits == ()
+
+
+def test_absent_videos_are_not_searched(archive):
+    archive.add("here.mp4", [("grey", 20), ("red", 10)])
+    gone = archive.add("gone.mp4", [("grey", 20), ("red", 10)])
+    archive.library.mark_absent([archive.library.video_by_path(gone).id])
+    result = archive.find("red")
+    assert [name(hit.path) for hit in result.hits] == ["here.mp4"]
+    assert result.searched_videos == 1
+
+
+def test_an_empty_library_says_so(archive):
+    with pytest.raises(NothingIndexedError):
+        archive.find("red")
+
+
+def test_another_model_is_refused(archive):
+    archive.add("a.mp4", [("red", 10)])
+    archive.encoder = FakeEncoder(name="other")
+    with pytest.raises(ModelError):
+        archive.find("red")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"sentence": "  "},
+        {"sentence": "red", "limit": 0},
+        {"sentence": "red", "threshold": 1.5},
+        {"sentence": "red", "after_s": 20, "before_s": 10},
+        {"sentence": "red", "after_s": -1},
+    ],
+)
+def test_requests_that_make_no_sense_are_refused(archive, asked):
+    archive.add("a.mp4", [("red", 10)])
+    with pytest.raises(UsageError):
+        archive.find(**asked)
+
+
+def test_a_sentence_is_encoded_once(archive):
+    archive.add("a.mp4", [("grey", 20), ("red", 10)])
+    sentences = SentenceCache(archive.folder)
+    first = archive.find("red", sentences=sentences)
+    assert archive.find("red", sentences=sentences) == first
+    assert archive.encoder.sentences_encoded == 1
+
+
+# Order queries
+
+
+def test_before_asks_for_the_first_event(archive):
+    story = [("grey", 30), ("red", 10), ("grey", 20), ("blue", 15), ("grey", 30)]
+    right = archive.add("right.mp4", story)
+    archive.add("reversed.mp4", story[::-1])
+    result = archive.find("red before blue")
+    assert [hit.path for hit in result.hits] == [right]
+    hit = result.hits[0]
+    assert hit.span.iou(Span(30, 40)) > 0.8
+    assert [e.text for e in hit.evidence] == ["red", "blue"]
+    assert hit.evidence[1].span.iou(Span(60, 75)) > 0.8
+
+
+def test_after_asks_for_the_second_event(archive):
+    story = [("grey", 30), ("red", 10), ("grey", 20), ("blue", 15), ("grey", 30)]
+    right = archive.add("right.mp4", story)
+    archive.add("reversed.mp4", story[::-1])
+    for sentence in ("blue after red", "after red, blue"):
+        hits = archive.find(sentence).hits
+        assert [hit.path for hit in hits] == [right]
+        assert hits[0].span.iou(Span(60, 75)) > 0.8
+
+
+def test_then_covers_both_events(archive):
+    story = [("grey", 30), ("red", 10), ("grey", 5), ("blue", 15), ("grey", 30)]
+    right = archive.add("right.mp4", story)
+    archive.add("reversed.mp4", story[::-1])
+    hits = archive.find("red then blue").hits
+    assert [hit.path for hit in hits] == [right]
+    assert hits[0].span.iou(Span(30, 60)) > 0.9
+
+
+def test_both_events_must_be_there(archive):
+    archive.add("a.mp4", [("grey", 30), ("red", 10), ("grey", 30)])
+    archive.add("b.mp4", [("grey", 30), ("blue", 10), ("grey", 30)])
+    result = archive.find("red before blue")
+    assert result.hits == ()
+    assert result.best_guess is None or result.best_guess.presence < 0.5
+
+
+def test_events_in_different_windows_are_joined(archive):
+    archive.add("far.mp4", [("grey", 300), ("red", 10), ("grey", 700), ("blue", 15), ("grey", 90)])
+    hits = archive.find("red before blue").hits
+    assert hits[0].span.iou(Span(300, 310)) > 0.8
+
+
+def test_a_common_second_event_is_found_beside_a_rare_first(archive):
+    for number in range(30):
+        archive.add(f"blue{number}.mp4", [("blue", 200)], noise=0.0)
+    rare = archive.add(
+        "rare.mp4", [("grey", 60), ("red", 10), ("grey", 300), ("blue", 9)], noise=0.1
+    )
+    result = archive.find("red before blue")
+    assert [hit.path for hit in result.hits] == [rare]
+
+
+def proposal(start_s, end_s, score=2.0, presence=0.9):
+    return ScoredSpan(Span(start_s, end_s), score, presence)
+
+
+VIDEO = VideoRow(
+    1, b"/v.mp4", "f", "indexed", "", 1, False, 1, 1, 1e6, 1, 1, 25.0, "h264", "mp4", 1000, False
+)
+
+
+def test_nearer_pairs_rank_higher():
+    plan = parse("red before blue")
+    moments = join(VIDEO, [[proposal(0, 5), proposal(900, 905)], [proposal(920, 930)]], plan)
+    assert [m.span for m in moments] == [Span(900, 905), Span(0, 5)]
+
+
+def test_a_long_pause_breaks_then_but_not_before():
+    parts = [[proposal(0, 5)], [proposal(1000, 1005)]]
+    assert join(VIDEO, parts, parse("red then blue")) == []
+    assert len(join(VIDEO, parts, parse("red before blue"))) == 1
+
+
+def test_while_asks_for_the_common_time():
+    plan = parse("red while blue")
+    parts = [[proposal(0, 20), proposal(50, 60)], [proposal(12, 40)]]
+    assert [m.span for m in join(VIDEO, parts, plan)] == [Span(12, 20)]
+
+
+_spans = st.builds(
+    lambda start, length, score: proposal(start, start + length, score, 0.5),
+    st.floats(0, 500),
+    st.floats(0.5, 60),
+    st.floats(-5, 5),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(_spans, max_size=6),
+    st.lists(_spans, max_size=6),
+    st.sampled_from(["red before blue", "red then blue", "red after blue", "red while blue"]),
+)
+def test_joined_moments_keep_the_order(first, second, sentence):
+    plan, prior = parse(sentence), OrderPrior()
+    for moment in join(VIDEO, [first, second], plan):
+        early, late = (part.span for part in moment.parts)
+        assert moment.presence == pytest.approx(0.25)
+        if plan.relation == "while":
+            assert moment.span.start_s == max(early.start_s, late.start_s)
+            assert moment.span.end_s == min(early.end_s, late.end_s)
+        else:
+            assert early.start_s < late.start_s
+            assert early.end_s < late.end_s
+            shared = max(0.0, early.end_s - late.start_s)
+            assert shared <= prior.most_overlap * min(early.length_s, late.length_s) + 1e-9
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(_spans, max_size=20))
+def test_suppression_is_idempotent_and_leaves_no_overlap(proposals):
+    kept = distinct([single(VIDEO, found) for found in proposals])
+    assert distinct(kept) == kept
+    assert bool(kept) == bool(proposals)
+    for number, moment in enumerate(kept):
+        assert all(moment.span.iou(other.span) <= 0.3 for other in kept[:number])
+
+
+# Refinement
+
+
+class Recorder(SilentObserver):
+    def __init__(self) -> None:
+        self.refined: list[tuple[int, int]] = []
+
+    def refining(self, done: int, total: int) -> None:
+        self.refined.append((done, total))
+
+
+STORY = [("grey", 12.5), ("red", 8.25), ("blue", 10)]
+
+
+def test_edges_are_placed_four_times_as_finely(archive):
+    archive.film("a.mp4", STORY)
+    observer = Recorder()
+    hit = archive.find("red", refine=True, observer=observer).hits[0]
+    assert hit.refined
+    assert abs(hit.span.start_s - 12.5) <= 0.13
+    assert abs(hit.span.end_s - 20.75) <= 0.13
+    assert observer.refined[-1] == (len(observer.refined) - 1, len(observer.refined) - 1)
+    assert 0 < archive.encoder.pictures_encoded <= 4 * 17
+
+
+def test_both_events_of_an_order_query_are_refined(archive):
+    archive.film("a.mp4", STORY)
+    hit = archive.find("red then blue", refine=True).hits[0]
+    assert hit.refined
+    assert abs(hit.span.start_s - 12.5) <= 0.13
+    assert hit.span.end_s == hit.duration_s
+
+
+def test_only_the_best_five_are_refined(archive):
+    for number in range(7):
+        archive.film(f"{number}.mp4", [("grey", 6), ("red", 4), ("grey", 6)])
+    hits = archive.find("red", refine=True).hits
+    assert len(hits) == 7
+    assert sum(hit.refined for hit in hits) == 5
+
+
+def test_a_missing_source_is_left_as_it_is_with_a_note(archive):
+    path = archive.film("a.mp4", STORY)
+    before = archive.find("red").hits[0]
+    Path(os.fsdecode(path)).unlink()
+    result = archive.find("red", refine=True)
+    assert result.hits == (before,)
+    assert "a.mp4" in result.notes[0]
+
+
+def test_a_changed_source_is_left_as_it_is_with_a_note(archive):
+    path = archive.film("a.mp4", STORY)
+    write_film(Path(os.fsdecode(path)), [("blue", 9)])
+    result = archive.find("red", refine=True)
+    assert not result.hits[0].refined
+    assert "changed" in result.notes[0]
+
+
+def test_a_touched_source_is_still_refined(archive):
+    path = archive.film("a.mp4", STORY)
+    os.utime(path, ns=(1, 1))
+    result = archive.find("red", refine=True)
+    assert result.hits[0].refined
+    assert result.notes == ()
+
+
+def test_a_refined_hit_stays_inside_the_asked_times(archive):
+    archive.film("a.mp4", STORY)
+    hit = archive.find("red", refine=True, after_s=14, before_s=19).hits[0]
+    assert 14 <= hit.span.start_s < hit.span.end_s <= 19
