@@ -7,6 +7,7 @@ addresses are refused whatever their file is called.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -42,6 +43,8 @@ CONTAINERS = (
 """Demuxers that read one file and nothing else."""
 MAX_PIXELS = 100_000_000
 """Larger pictures are refused before their memory is asked for; 8K is 33 million."""
+DEVICE_GONE = frozenset({errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN})
+"""Error numbers that speak of the drive, not of the file."""
 _HEAD_PACKETS = 600
 _COVER = Disposition.attached_pic | Disposition.timed_thumbnails
 _SECONDARY = Disposition.dependent | Disposition.visual_impaired | Disposition.still_image
@@ -289,7 +292,9 @@ def orientation(frame: VideoFrame) -> tuple[int, bool]:
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return turn, False
-    a, b, _, c, d = np.frombuffer(memoryview(cast("bytes", matrix)), dtype=np.int32)[:5].astype(np.float64)
+    a, b, _, c, d = np.frombuffer(memoryview(cast("bytes", matrix)), dtype=np.int32)[:5].astype(
+        np.float64
+    )
     if a * d - b * c >= 0:
         return turn, False
     # A mirrored matrix is a horizontal flip followed by a turn.

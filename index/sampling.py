@@ -20,13 +20,12 @@ import av.error
 from av.video.frame import VideoFrame
 
 from .gop import Gop, GopReader, NoPromise, Syntax, promises
-from .media import OpenVideo, VideoPacket, declared_duration, open_video
+from .media import DEVICE_GONE, OpenVideo, VideoPacket, declared_duration, open_video
 from .plan import Plan
 from .timeline import Choice, Chooser, Clock, frame_length, largest_gap
 from .types import Picture, Preprocess, SamplingReport
 
 Chosen = tuple[Fraction, VideoFrame]
-_DEVICE_GONE = frozenset({errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN})
 _SEEKABLE = frozenset({"mov", "matroska"})
 _SEEK_BACK_S = (0, 30, 300)
 _SEEK_FROM_S = 2
@@ -233,7 +232,9 @@ class Sampler:
         for packet in chain(packets, [None]):
             try:
                 yield from context.decode(packet)
-            except (av.error.FFmpegError, ValueError):
+            except (av.error.FFmpegError, ValueError) as error:
+                if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+                    raise
                 self._damaged += packet is not None
 
     def _opening(self, syntax: Syntax) -> Iterator[VideoPacket]:
@@ -280,7 +281,7 @@ class Sampler:
                         yield packet
                 return
             except (av.error.FFmpegError, ValueError) as error:
-                if isinstance(error, OSError) and error.errno in _DEVICE_GONE:
+                if isinstance(error, OSError) and error.errno in DEVICE_GONE:
                     raise
                 errors += 1
                 self._damaged += 1

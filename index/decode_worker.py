@@ -1,0 +1,160 @@
+"""What runs inside a decode worker: one video at a time, watched by the process that asked.
+
+Messages go over one pipe: a pickled head, then the bytes of each picture, so
+that pictures are never copied through pickle. A worker whose parent is gone
+ends itself, even in the middle of a decode.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import MediaError
+from .media import DEVICE_GONE, open_video
+from .sampling import Sampler
+from .types import Picture, Preprocess
+
+if TYPE_CHECKING:
+    from .decoding import DecodeJob, DecodeLimits
+
+Message = tuple[str, Any]
+"""Kind of the message and its body."""
+_ALIVE_S = 1.0
+
+
+def serve(
+    job: DecodeJob, preprocess: Preprocess, limits: DecodeLimits, heartbeat: Callable[[], None]
+) -> Iterator[tuple[Message, list[Picture]]]:
+    """Samples one video.
+
+    Yields:
+        ``opened`` with its facts, ``frames`` with times and pictures, and
+        ``finished`` with the report.
+
+    Raises:
+        MediaError: When the file cannot be used.
+    """
+    start_s = max(job.start_s, job.after_s or 0.0)
+    with open_video(job.path) as video:
+        yield ("opened", video.info), []
+        sampler = Sampler(video, job.step_s, start_s, job.end_s, heartbeat=heartbeat)
+        times: list[float] = []
+        pictures: list[Picture] = []
+        for exact, frame in sampler.frames():
+            time_s = float(exact)
+            if job.after_s is not None and time_s <= job.after_s:
+                continue
+            times.append(time_s)
+            pictures.append(np.ascontiguousarray(preprocess(video.upright(frame))))
+            heartbeat()
+            full = len(times) >= limits.chunk_pictures
+            if full or sum(p.nbytes for p in pictures) >= limits.chunk_bytes:
+                yield ("frames", times), pictures
+                times, pictures = [], []
+        if times:
+            yield ("frames", times), pictures
+        yield ("finished", sampler.report()), []
+
+
+def describe_failure(error: Exception, path: bytes) -> Message:
+    """What went wrong with one file: the reason for people, and its kind."""
+    cause = error.__cause__ or error
+    code = cause.errno if isinstance(cause, OSError) else None
+    if isinstance(error, MediaError):
+        place = f"{Path(os.fsdecode(path)).absolute()}: "
+        reason = error.message.removeprefix(place)
+    else:
+        reason = str(error) or type(error).__name__
+    if code in DEVICE_GONE:
+        return "failed", (reason, "device")
+    if isinstance(cause, MemoryError) or code == errno.ENOMEM:
+        return "failed", ("it needs more memory than one file may take", "memory")
+    return "failed", (reason, "unreadable")
+
+
+def work(connection: Connection[Any, Any], preprocess: bytes, limits: DecodeLimits) -> None:
+    """Main function of a worker: serves jobs until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    jobs: queue.SimpleQueue[DecodeJob] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(connection, jobs), daemon=True).start()
+    try:
+        shrink: Preprocess = pickle.loads(preprocess)  # noqa: S301 (made by our own parent)
+    except Exception as error:
+        _send(connection, ("broken", f"{type(error).__name__}: {error}"), [])
+        return
+    _send(connection, ("ready", None), [])
+    beat = _Heartbeat(connection)
+    while True:
+        job = jobs.get()
+        _limit_memory(limits.memory_bytes)
+        try:
+            for message, pictures in serve(job, shrink, limits, beat):
+                _send(connection, message, pictures)
+        except BrokenPipeError:
+            return
+        except Exception as error:  # any damage in a file, whatever it makes a library raise
+            _send(connection, describe_failure(error, job.path), [])
+
+
+def receive(connection: Connection[Any, Any]) -> tuple[Message, list[Picture]]:
+    """The next message and its pictures; the other end of ``work``."""
+    kind, body, shapes = connection.recv()
+    pictures = []
+    for shape in shapes:
+        picture = np.empty(shape, np.uint8)
+        connection.recv_bytes_into(picture.reshape(-1).data)
+        pictures.append(picture)
+    return (kind, body), pictures
+
+
+def _send(connection: Connection[Any, Any], message: Message, pictures: list[Picture]) -> None:
+    connection.send((*message, [picture.shape for picture in pictures]))
+    for picture in pictures:
+        connection.send_bytes(picture.reshape(-1).data)
+
+
+class _Heartbeat:
+    """Says now and then that work goes on."""
+
+    def __init__(self, connection: Connection[Any, Any]) -> None:
+        self._connection = connection
+        self._last = time.monotonic()
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now - self._last >= _ALIVE_S:
+            self._last = now
+            _send(self._connection, ("alive", None), [])
+
+
+def _listen(connection: Connection[Any, Any], jobs: queue.SimpleQueue[DecodeJob]) -> None:
+    try:
+        while True:
+            jobs.put(connection.recv())
+    except (EOFError, OSError):
+        os._exit(0)
+
+
+def _limit_memory(growth: int) -> None:
+    try:
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (ImportError, OSError):
+        return  # only Linux counts address space in a way that can be limited
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    soft = pages * resource.getpagesize() + growth
+    if hard == resource.RLIM_INFINITY or soft < hard:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -1,0 +1,322 @@
+"""Decodes videos in worker processes, so that a bad file costs itself and nothing else.
+
+Each worker is a fresh process with one decoder thread. A thread of this process
+stands behind each worker: it hands it one video at a time, collects what it
+sends, and replaces it when it dies, hangs or outgrows its memory. Pictures wait
+in a short queue; when nobody takes them, the workers wait too.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import threading
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from .decode_worker import Message, describe_failure, receive, serve, work
+from .types import Picture, Preprocess, SamplingReport, VideoInfo
+
+_START_S = 120.0
+
+
+@dataclass(frozen=True)
+class DecodeJob:
+    """One video, or a stretch of it, to sample."""
+
+    key: int
+    """The caller's own number; comes back with every event."""
+    path: bytes
+    step_s: float
+    start_s: float = 0.0
+    end_s: float | None = None
+    after_s: float | None = None
+    """Frames at or before this time are left out: where an interrupted run got to."""
+
+
+@dataclass(frozen=True)
+class DecodeLimits:
+    """What a worker may use before it is stopped."""
+
+    no_progress_s: float = 60.0
+    """Seconds without a packet read or a picture sent."""
+    memory_bytes: int = 4 << 30
+    """Address space that decoding one file may add."""
+    chunk_pictures: int = 16
+    """Most pictures in one ``Frames`` event."""
+    chunk_bytes: int = 8 << 20
+    """Most bytes of pictures in one ``Frames`` event, except for one larger picture."""
+    waiting_chunks: int = 2
+    """Chunks per worker that wait to be taken."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The file is a video."""
+
+    key: int
+    info: VideoInfo
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Some of its samples, in order of time."""
+
+    key: int
+    times_s: list[float]
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """All samples were sent."""
+
+    key: int
+    report: SamplingReport
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The job ended early; samples sent before are good."""
+
+    key: int
+    reason: str
+    """For people, without the path."""
+    kind: str
+    """``unreadable``, ``device`` (the drive went away), ``memory``, ``crash`` or ``hang``."""
+
+
+DecodeEvent = Opened | Frames | Finished | Failed
+
+
+def decode(
+    jobs: Iterable[DecodeJob],
+    preprocess: Preprocess,
+    *,
+    workers: int,
+    limits: DecodeLimits | None = None,
+) -> Generator[DecodeEvent, None, None]:
+    """Samples videos side by side.
+
+    Args:
+        jobs: Pulled one at a time, in the caller's thread, just before each starts.
+        preprocess: Shrinks a picture; runs in the worker, so it must be picklable.
+        workers: Processes; 0 decodes in this one, without its protection.
+        limits: What a worker may use.
+
+    Yields:
+        For each job ``Opened``, any number of ``Frames``, then ``Finished``; or
+        ``Failed`` at any point. Events of different jobs mix.
+    """
+    limits = limits or DecodeLimits()
+    if workers == 0:
+        for job in jobs:
+            yield from _decode_here(job, preprocess, limits)
+        return
+    pool = _Pool(workers, preprocess, limits)
+    try:
+        yield from pool.run(iter(jobs))
+    finally:
+        pool.close()
+
+
+def _decode_here(
+    job: DecodeJob, preprocess: Preprocess, limits: DecodeLimits
+) -> Iterator[DecodeEvent]:
+    try:
+        for message, pictures in serve(job, preprocess, limits, lambda: None):
+            yield _event(job.key, message, pictures)
+    except Exception as error:
+        yield _event(job.key, describe_failure(error, job.path), [])
+
+
+def _event(key: int, message: Message, pictures: list[Picture]) -> DecodeEvent:
+    kind, body = message
+    if kind == "opened":
+        return Opened(key, body)
+    if kind == "frames":
+        return Frames(key, body, pictures)
+    if kind == "finished":
+        return Finished(key, body)
+    return Failed(key, *body)
+
+
+class _Pool:
+    """Lanes and the queue that they fill."""
+
+    def __init__(self, workers: int, preprocess: Preprocess, limits: DecodeLimits) -> None:
+        packed = pickle.dumps(preprocess)
+        size = max(2, workers * limits.waiting_chunks)
+        self.events: queue.Queue[tuple[_Lane, DecodeEvent | BaseException]] = queue.Queue(size)
+        self.closing = threading.Event()
+        self._lanes = [_Lane(self, packed, limits) for _ in range(workers)]
+
+    def run(self, jobs: Iterator[DecodeJob]) -> Iterator[DecodeEvent]:
+        idle, busy = list(reversed(self._lanes)), 0
+        while True:
+            while idle and (job := next(jobs, None)) is not None:
+                idle.pop().start(job)
+                busy += 1
+            if not busy:
+                return
+            lane, event = self.events.get()
+            if isinstance(event, BaseException):
+                raise event
+            if isinstance(event, Finished | Failed):
+                idle.append(lane)
+                busy -= 1
+            yield event
+
+    def put(self, lane: _Lane, event: DecodeEvent | BaseException) -> bool:
+        """Waits for room; False when the pool closes meanwhile."""
+        while not self.closing.is_set():
+            try:
+                self.events.put((lane, event), timeout=0.2)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def close(self) -> None:
+        self.closing.set()
+        for lane in self._lanes:
+            lane.stop()
+        for lane in self._lanes:
+            lane.join()
+
+
+class _Lane:
+    """A thread with one worker process behind it."""
+
+    def __init__(self, pool: _Pool, preprocess: bytes, limits: DecodeLimits) -> None:
+        self._pool = pool
+        self._preprocess = preprocess
+        self._limits = limits
+        self._jobs: queue.SimpleQueue[DecodeJob | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._process: SpawnProcess | None = None
+        self._connection: Connection[Any, Any] | None = None
+        self._thread = threading.Thread(target=self._work, name="gz-decode", daemon=True)
+        self._thread.start()
+
+    def start(self, job: DecodeJob) -> None:
+        self._jobs.put(job)
+
+    def stop(self) -> None:
+        self._jobs.put(None)
+        with self._lock:
+            if self._process is not None:
+                self._process.kill()
+
+    def join(self) -> None:
+        self._thread.join()
+
+    def _work(self) -> None:
+        # A worker inherits this mask: Ctrl-C is for the process that people see.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            while (job := self._jobs.get()) is not None and self._run(job):
+                pass
+        except BaseException as error:
+            self._pool.put(self, error)
+        finally:
+            self._kill()
+
+    def _run(self, job: DecodeJob) -> bool:
+        """Decodes one job; False when the pool closes."""
+        connection = self._worker()
+        if connection is None:
+            return False
+        try:
+            connection.send(job)
+            while True:
+                if not connection.poll(self._limits.no_progress_s):
+                    self._kill()
+                    return self._fail(job, "the decoder hangs on it", "hang")
+                message, pictures = receive(connection)
+                if message[0] == "alive":
+                    continue
+                if not self._pool.put(self, _event(job.key, message, pictures)):
+                    return False
+                if message[0] in ("finished", "failed"):
+                    return True
+        except (EOFError, OSError):
+            return self._fail(job, self._cause_of_death(), "crash")
+
+    def _fail(self, job: DecodeJob, reason: str, kind: str) -> bool:
+        return self._pool.put(self, Failed(job.key, reason, kind))
+
+    def _cause_of_death(self) -> str:
+        process = self._process
+        code = None
+        if process is not None:
+            process.join(5)
+            code = process.exitcode
+        self._kill()
+        if code is not None and code < 0:
+            return f"the decoder died on it ({signal.Signals(-code).name})"
+        return f"the decoder died on it (exit status {code})"
+
+    def _worker(self) -> Connection[Any, Any] | None:
+        """The connection to a live worker, started anew where needed; None when closing."""
+        with self._lock:
+            if self._pool.closing.is_set():
+                return None
+            if self._process is not None and self._process.is_alive():
+                return self._connection
+        self._kill()
+        with self._lock:
+            self._process, self._connection = _spawn(self._preprocess, self._limits)
+            connection = self._connection
+        if not connection.poll(_START_S):
+            raise TimeoutError(f"a decode worker did not start within {_START_S} s")
+        kind, body = receive(connection)[0]
+        if kind == "broken":
+            raise RuntimeError(f"the preprocessing cannot be loaded in a worker: {body}")
+        return connection
+
+    def _kill(self) -> None:
+        with self._lock:
+            process, self._process = self._process, None
+            connection, self._connection = self._connection, None
+            if process is not None:
+                process.kill()
+                process.join()
+                process.close()
+            if connection is not None:
+                connection.close()
+
+
+_starting = threading.Lock()
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Keeps the current folder off the module path of a process started inside."""
+    with _starting:
+        before = os.environ.get("PYTHONSAFEPATH")
+        os.environ["PYTHONSAFEPATH"] = "1"
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["PYTHONSAFEPATH"]
+            else:
+                os.environ["PYTHONSAFEPATH"] = before
+
+
+def _spawn(preprocess: bytes, limits: DecodeLimits) -> tuple[SpawnProcess, Connection[Any, Any]]:
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=work, args=(theirs, preprocess, limits), daemon=True)
+    with _safe_path():
+        process.start()
+    theirs.close()
+    return process, ours
