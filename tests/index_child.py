@@ -1,0 +1,82 @@
+"""A process that indexes with the fake encoder, for tests that kill, starve or interrupt it.
+
+Usage: python index_child.py LIBRARY FOLDER [POINT:ACTION[:COUNT] ...]
+
+ACTION is what happens when failpoint POINT is reached for the COUNTth time:
+``kill`` (SIGKILL to itself), ``int`` (SIGINT to itself), ``sleep`` (a tenth of a
+second, each time), or ``errno=N`` (an OSError). Ends with the error's exit status.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from fakes import FakeEncoder
+
+from index import failpoints
+from index.errors import GzError
+from index.indexer import index_paths
+from index.progress import IndexOptions, IndexProgress, Problem
+
+
+class Quiet:
+    """Implements IndexObserver; problems go to stderr."""
+
+    def scanned(self, files: int, size_bytes: int) -> None:
+        """Says nothing."""
+
+    def progress(self, progress: IndexProgress) -> None:
+        """Says nothing."""
+
+    def problem(self, problem: Problem) -> None:
+        print(problem.path, problem.reason, file=sys.stderr)
+
+    def note(self, text: str) -> None:
+        print(text, file=sys.stderr)
+
+
+def _action(words: list[str]) -> Callable[[], None]:
+    what, count = words[0], int(words[1]) if len(words) > 1 else 1
+    calls = 0
+
+    def act() -> None:
+        nonlocal calls
+        calls += 1
+        if what == "sleep":
+            time.sleep(0.1)
+        elif calls == count and what == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif calls == count and what == "int":
+            os.kill(os.getpid(), signal.SIGINT)
+        elif calls == count:
+            number = int(what.removeprefix("errno="))
+            raise OSError(number, os.strerror(number))
+
+    return act
+
+
+def main() -> int:
+    library, folder, *points = sys.argv[1:]
+    for point in points:
+        name, *words = point.split(":")
+        failpoints.arm(name, _action(words))
+    encoder = FakeEncoder()
+    options = IndexOptions(model_spec="fake", chunk_frames=4)
+    try:
+        summary = index_paths(Path(library), [Path(folder)], encoder, options, Quiet())
+    except GzError as error:
+        print(error.message, error.remedy, file=sys.stderr)
+        return error.exit_code
+    print(encoder.pictures_encoded)
+    return 130 if summary.interrupted else 3 if summary.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
