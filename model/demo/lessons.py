@@ -1,0 +1,175 @@
+"""Pictures, sentences and their truth, made on the fly for training the demo model."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from .captions import Event, altered, events_of, holds, sentence
+from .render import render
+from .world import (
+    ALL_KINDS,
+    COLOURS,
+    HEIGHT,
+    PLACES,
+    SHAPES,
+    WIDTH,
+    WORDS,
+    Kind,
+    Scene,
+    State,
+    room_scene,
+    slide_scene,
+    state_of,
+)
+
+GRID = 8
+"""Patches along each side of the picture that the model sees."""
+STRANGE = "<unk>"
+_POOL = 72
+_NEW_PER_LESSON = 6
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One training step's worth of data."""
+
+    pictures: torch.Tensor
+    """uint8 [B, 3, 144, 192]."""
+    texts: list[str]
+    """N sentences."""
+    truth: torch.Tensor
+    """float32 [B, N]: 1 shown, 0 not shown, -1 in doubt (left out of the loss)."""
+    patches: torch.Tensor
+    """int64 [B, GRID * GRID, 2]: colour and shape at each patch, 0 where no object is."""
+
+
+def random_cast(rng: random.Random, count: int) -> list[Kind]:
+    """Different objects that tend to share a colour or a shape, so that both must be told."""
+    cast = [rng.choice(ALL_KINDS)]
+    while len(cast) < count:
+        colour, shape = rng.choice(cast)
+        roll = rng.random()
+        near = (rng.choice(COLOURS), shape) if roll < 0.35 else (colour, rng.choice(SHAPES))
+        kind = near if roll < 0.7 else rng.choice(ALL_KINDS)
+        if kind not in cast:
+            cast.append(kind)
+    return cast
+
+
+def random_scene(rng: random.Random) -> Scene:
+    """A scene as archives have them: mostly rooms with actors, some slides, some stillness."""
+    roll = rng.random()
+    if roll < 0.10:
+        return slide_scene(rng, 0.0, 8.0, rng.choice(WORDS))
+    count = 0 if roll < 0.16 else rng.choice((1, 2, 2, 3, 3))
+    return room_scene(rng, 0.0, rng.uniform(18, 34), rng.choice(PLACES), random_cast(rng, count))
+
+
+def _patch_labels(state: State) -> npt.NDArray[np.int64]:
+    labels = np.zeros((GRID, GRID, 2), np.int64)
+    xs = (np.arange(GRID) + 0.5) * WIDTH / GRID
+    ys = (np.arange(GRID) + 0.5) * HEIGHT / GRID
+    for thing in sorted(state.things, key=lambda t: t.y):
+        far = np.hypot(
+            (xs[None, :] - thing.x) / (thing.radius + 2),
+            (ys[:, None] - thing.y + thing.radius) / (thing.radius + 2),
+        )
+        labels[far < 1] = COLOURS.index(thing.colour) + 1, SHAPES.index(thing.shape) + 1
+    return labels.reshape(-1, 2)
+
+
+def worn(picture: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """A picture as video compression leaves it: coarse colour, some blur, some noise."""
+    pixels = picture.astype(np.float32)
+    luma = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+    chroma = pixels - luma[..., None]
+    small = chroma.reshape(HEIGHT // 2, 2, WIDTH // 2, 2, 3).mean((1, 3))
+    pixels = luma[..., None] + small.repeat(2, 0).repeat(2, 1)
+    if rng.random() < 0.3:
+        pixels[1:] = 0.5 * (pixels[1:] + pixels[:-1])
+        pixels[:, 1:] = 0.5 * (pixels[:, 1:] + pixels[:, :-1])
+    pixels *= rng.uniform(0.95, 1.05)
+    coarse = rng.standard_normal((HEIGHT // 4, WIDTH // 4, 1), np.float32)
+    pixels += coarse.repeat(4, 0).repeat(4, 1) * rng.uniform(0, 3.0)
+    shown: npt.NDArray[np.uint8] = np.clip(pixels, 0, 255).astype(np.uint8)
+    return shown
+
+
+def _strange(text: str, rng: random.Random) -> str | None:
+    """The sentence with a name that the model has never heard of; None if it has no name."""
+    names = {*COLOURS, *SHAPES, *WORDS, *PLACES}
+    words = text.split()
+    places = [k for k, word in enumerate(words) if word in names]
+    if not places:
+        return None
+    words[rng.choice(places)] = STRANGE
+    return " ".join(words)
+
+
+class Teacher:
+    """Hands out lessons; lesson `k` of a seed is the same however often it is asked for."""
+
+    def __init__(self, seed: int, pictures: int = 96) -> None:
+        self.seed = seed
+        self.pictures = pictures
+        self._pool: list[Scene] = []
+
+    def lesson(self, number: int) -> Lesson:
+        """Fresh pictures and two sentences for each of them."""
+        rng = random.Random(f"{self.seed}/{number}")
+        states = self._states(rng, number)
+        events: list[Event | None] = []
+        texts: list[str] = []
+        for state in states:
+            event = events_of(state, rng)
+            for said in (event, altered(event, rng)):
+                text = sentence(said, rng)
+                odd = _strange(text, rng) if rng.random() < 0.04 else None
+                events.append(said if odd is None else None)
+                texts.append(odd or text)
+        truth = np.array([[_label(e, s) for e in events] for s in states], np.float32)
+        noise = np.random.default_rng(rng.randrange(1 << 30))
+        pictures = np.stack([worn(render(s), noise) for s in states])
+        return Lesson(
+            torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(),
+            texts,
+            torch.from_numpy(truth),
+            torch.from_numpy(np.stack([_patch_labels(s) for s in states])),
+        )
+
+    def _states(self, rng: random.Random, number: int) -> list[State]:
+        """Frames of a slowly changing pool of scenes, so that one scene is seen at many times."""
+        if not self._pool:
+            # Scenes come from the lesson's number alone, so a resumed run sees the same ones.
+            first = max(0, number - _POOL // _NEW_PER_LESSON)
+            for earlier in range(first, number):
+                self._pool += self._new_scenes(earlier)
+            start = random.Random(f"{self.seed}/first")
+            oldest = [random_scene(start) for _ in range(_POOL)]
+            self._pool = oldest[len(self._pool) :] + self._pool
+        self._pool = self._pool[_NEW_PER_LESSON:] + self._new_scenes(number)
+        chosen = [rng.choice(self._pool) for _ in range(self.pictures)]
+        return [state_of(scene, _moment(rng, scene)) for scene in chosen]
+
+    def _new_scenes(self, number: int) -> list[Scene]:
+        rng = random.Random(f"{self.seed}/scenes/{number}")
+        return [random_scene(rng) for _ in range(_NEW_PER_LESSON)]
+
+
+def _moment(rng: random.Random, scene: Scene) -> float:
+    """Any time of a scene, but rather one when its actors are there."""
+    if rng.random() < 0.3:
+        return rng.uniform(0.0, scene.end_s)
+    return rng.uniform(min(5.0, 0.5 * scene.end_s), max(scene.end_s - 3.0, 0.5 * scene.end_s))
+
+
+def _label(event: Event | None, state: State) -> float:
+    if event is None:
+        return 0.0
+    shown = holds(event, state)
+    return -1.0 if shown is None else float(shown)
