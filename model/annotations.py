@@ -1,0 +1,293 @@
+"""Readers: QVHighlights, Charades-STA, ActivityNet Captions, TACoS, Charades, and our own files.
+
+Every reader returns the same records; a bad row is named with its file and line.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from index.errors import UsageError
+
+from .records import Annotations, Collector, Record
+
+MEDIA_SUFFIXES = (".mp4", ".mkv", ".avi", ".webm", ".mov", ".m4v", ".npz", ".npy")
+_CHARADES_STA = re.compile(r"^(\S+)\s+(\S+)\s+(\S+?)\s*##(.*)$")
+
+
+def read_annotations(
+    path: Path,
+    dataset: str = "auto",
+    *,
+    classes: Path | None = None,
+    durations_s: Mapping[str, float] | None = None,
+    known_videos: set[str] | None = None,
+) -> Annotations:
+    """Reads one annotation file.
+
+    Args:
+        path: The file.
+        dataset: ``qvhighlights``, ``charades-sta``, ``activitynet``, ``tacos``,
+            ``charades``, ``own`` or ``auto`` (told from the file itself).
+        classes: Class list of Charades (``c092 Opening a window``).
+        durations_s: Lengths of videos where the annotations have none.
+        known_videos: Names that exist; a row about another one is a bad row.
+
+    Returns:
+        Good records and bad rows; `Annotations.checked` raises when there are bad ones.
+
+    Raises:
+        UsageError: The file cannot be read or its kind cannot be told.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read annotations {path}: {error}", "check the path") from error
+    name = _told_from(path, text) if dataset == "auto" else dataset
+    rows = Collector(path, known_videos)
+    if name == "charades":
+        if classes is None:
+            raise UsageError(
+                "Charades names actions by codes", "pass its class list with --classes FILE"
+            )
+        _charades(text, rows, _class_list(classes))
+    elif name in _READERS:
+        _READERS[name](text, rows, durations_s or {})
+    else:
+        raise UsageError(f"unknown data set {name!r}", f"one of {', '.join([*DATASETS])}")
+    return rows.done()
+
+
+def video_name(text: str) -> str:
+    """A video's name without folder and media suffix: ``clips/a.mp4`` is ``a``."""
+    stem = text.replace("\\", "/").rsplit("/", 1)[-1]
+    for suffix in MEDIA_SUFFIXES:
+        if stem.lower().endswith(suffix):
+            return stem[: -len(suffix)]
+    return stem
+
+
+def _told_from(path: Path, text: str) -> str:
+    head = text[:4096].lstrip()
+    first = head.split("\n", 1)[0]
+    if path.suffix == ".csv":
+        return "charades" if "actions" in first.split(",") else "own"
+    if path.suffix == ".txt" and "##" in first:
+        return "charades-sta"
+    if path.suffix in (".jsonl", ".ndjson"):
+        return "qvhighlights" if '"relevant_windows"' in first else "own"
+    if path.suffix == ".json":
+        return "tacos" if '"fps"' in head else "activitynet"
+    raise UsageError(f"cannot tell the format of {path}", "name it with --dataset")
+
+
+def _json_lines(text: str, rows: Collector) -> list[tuple[int, dict[str, Any]]]:
+    out = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            rows.problem(number, f"not JSON: {error.msg}")
+            continue
+        if isinstance(row, dict):
+            out.append((number, row))
+        else:
+            rows.problem(number, "not a JSON object")
+    return out
+
+
+def _qvhighlights(text: str, rows: Collector, durations_s: Mapping[str, float]) -> None:
+    for number, row in _json_lines(text, rows):
+        try:
+            record = Record(
+                qid=row["qid"],
+                video=video_name(str(row["vid"])),
+                query=str(row["query"]),
+                windows=_windows(row["relevant_windows"]),
+                duration_s=float(row["duration"]),
+                clip_ids=tuple(int(clip) for clip in row.get("relevant_clip_ids", ())),
+                saliency=tuple(
+                    tuple(float(v) for v in scores) for scores in row.get("saliency_scores", ())
+                ),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            rows.problem(number, _said(error))
+            continue
+        rows.add(number, record)
+
+
+def _own_jsonl(text: str, rows: Collector, durations_s: Mapping[str, float]) -> None:
+    for number, row in _json_lines(text, rows):
+        try:
+            video = video_name(str(row["video"]))
+            windows = (
+                _windows(row["windows"])
+                if "windows" in row
+                else ((float(row["start_s"]), float(row["end_s"])),)
+            )
+            given = row.get("duration_s", durations_s.get(video))
+            record = Record(
+                qid=row.get("qid", number),
+                video=video,
+                query=str(row["query"]),
+                windows=windows,
+                duration_s=None if given is None else float(given),
+                split=str(row.get("split", "")),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            rows.problem(number, _said(error))
+            continue
+        rows.add(number, record)
+
+
+def _own_csv(text: str, rows: Collector, durations_s: Mapping[str, float]) -> None:
+    table = csv.DictReader(io.StringIO(text, newline=""))
+    missing = {"video", "query", "start_s", "end_s"} - set(table.fieldnames or ())
+    if missing:
+        rows.problem(1, f"no column {', '.join(sorted(missing))}")
+        return
+    gathered: dict[tuple[str, str], tuple[int, list[tuple[float, float]], float | None, str]] = {}
+    for row in table:
+        number = table.line_num
+        video, query = video_name(row["video"] or ""), row["query"] or ""
+        try:
+            window = (float(row["start_s"]), float(row["end_s"]))
+            given = row.get("duration_s") or durations_s.get(video)
+            duration_s = None if given is None else float(given)
+        except (TypeError, ValueError) as error:
+            rows.problem(number, _said(error))
+            continue
+        first = gathered.setdefault(
+            (video, query), (number, [], duration_s, row.get("split") or "")
+        )
+        first[1].append(window)
+    for (video, query), (number, windows, duration_s, split) in gathered.items():
+        rows.add(
+            number,
+            Record(number, video, query, tuple(sorted(windows)), duration_s, split=split),
+        )
+
+
+def _own(text: str, rows: Collector, durations_s: Mapping[str, float]) -> None:
+    reader = _own_jsonl if text.lstrip()[:1] in "{[" else _own_csv
+    reader(text, rows, durations_s)
+
+
+def _charades_sta(text: str, rows: Collector, durations_s: Mapping[str, float]) -> None:
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        found = _CHARADES_STA.match(line.strip())
+        if not found:
+            rows.problem(number, "not 'VIDEO START END##SENTENCE'")
+            continue
+        video, start, end, query = found.groups()
+        try:
+            window = (float(start), float(end))
+        except ValueError as error:
+            rows.problem(number, _said(error))
+            continue
+        rows.add(number, Record(number, video, query.strip(), (window,), durations_s.get(video)))
+
+
+def _captions(text: str, rows: Collector, unit_s: Callable[[dict[str, Any]], float]) -> None:
+    try:
+        table = json.loads(text)
+    except json.JSONDecodeError as error:
+        rows.problem(error.lineno, f"not JSON: {error.msg}")
+        return
+    qid = 0
+    position = 0
+    for video, entry in table.items():
+        position = max(position, text.find(json.dumps(video, ensure_ascii=False), position))
+        number = text.count("\n", 0, position) + 1
+        try:
+            pairs = list(zip(entry["timestamps"], entry["sentences"], strict=True))
+            step_s = unit_s(entry)
+            length = entry["duration"] if "duration" in entry else entry["num_frames"] * step_s
+            duration_s = float(length)
+        except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+            rows.problem(number, f"{video}: {_said(error)}")
+            continue
+        for window, sentence in pairs:
+            try:
+                ((start, end),) = _windows([window])
+            except (TypeError, ValueError) as error:
+                rows.problem(number, f"{video}: {_said(error)}")
+                continue
+            span = (start * step_s, end * step_s)
+            rows.add(
+                number,
+                Record(qid, video_name(video), str(sentence).strip(), (span,), duration_s),
+            )
+            qid += 1
+
+
+def _activitynet(text: str, rows: Collector, durations_s: Mapping[str, float]) -> None:
+    _captions(text, rows, lambda entry: 1.0)
+
+
+def _tacos(text: str, rows: Collector, durations_s: Mapping[str, float]) -> None:
+    _captions(text, rows, lambda entry: 1.0 / float(entry["fps"]))
+
+
+def _charades(text: str, rows: Collector, names: Mapping[str, str]) -> None:
+    table = csv.DictReader(io.StringIO(text, newline=""))
+    missing = {"id", "actions", "length"} - set(table.fieldnames or ())
+    if missing:
+        rows.problem(1, f"no column {', '.join(sorted(missing))}")
+        return
+    for row in table:
+        number, video = table.line_num, row["id"] or ""
+        actions: dict[str, list[tuple[float, float]]] = {}
+        try:
+            duration_s = float(row["length"])
+            for action in filter(None, (row["actions"] or "").split(";")):
+                code, start, end = action.split()
+                if code not in names:
+                    rows.problem(number, f"action {code!r} is not in the class list")
+                    continue
+                actions.setdefault(code, []).append((float(start), float(end)))
+        except (TypeError, ValueError) as error:
+            rows.problem(number, _said(error))
+            continue
+        for code, windows in actions.items():
+            rows.add(
+                number,
+                Record(f"{video}-{code}", video, names[code], tuple(sorted(windows)), duration_s),
+            )
+
+
+def _class_list(path: Path) -> dict[str, str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UsageError(f"cannot read the class list {path}: {error}", "check the path") from error
+    return dict(line.split(maxsplit=1) for line in lines if len(line.split(maxsplit=1)) == 2)
+
+
+def _windows(value: Any) -> tuple[tuple[float, float], ...]:
+    return tuple((float(start), float(end)) for start, end in value)
+
+
+def _said(error: Exception) -> str:
+    return f"no {error}" if isinstance(error, KeyError) else str(error)
+
+
+_READERS: dict[str, Callable[[str, Collector, Mapping[str, float]], None]] = {
+    "qvhighlights": _qvhighlights,
+    "charades-sta": _charades_sta,
+    "activitynet": _activitynet,
+    "tacos": _tacos,
+    "own": _own,
+}
+DATASETS = ("auto", *_READERS, "charades")
+"""What --dataset takes."""

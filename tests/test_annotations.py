@@ -1,0 +1,352 @@
+"""Annotation files of every kind, their bad rows, the split by video, and feature folders."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.errors import UsageError
+from model.annotations import read_annotations, video_name
+from model.augment import AugmentConfig
+from model.data import MomentDataset, collate, frame_saliency
+from model.features import FeatureFolders, step_seconds
+from model.records import Record, parse_shares, split_by_video
+
+
+def put(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def qvh(qid=1, vid="a_0.0_150.0", windows=((10, 20),), **more):
+    row = {
+        "qid": qid,
+        "query": "a dog runs",
+        "duration": 150,
+        "vid": vid,
+        "relevant_clip_ids": [5, 6],
+        "saliency_scores": [[1, 2, 3], [4, 4, 4]],
+        "relevant_windows": [list(w) for w in windows],
+    }
+    return {**row, **more}
+
+
+def lines(*rows):
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def test_qvhighlights(tmp_path):
+    path = put(tmp_path / "train.jsonl", lines(qvh(), qvh(2, windows=((0, 8), (50, 60)))))
+    read = read_annotations(path)
+    assert read.problems == ()
+    first, second = read.checked()
+    assert first.video == "a_0.0_150.0"
+    assert first.saliency == ((1, 2, 3), (4, 4, 4))
+    assert second.windows == ((0, 8), (50, 60))
+    assert first.official() == {**qvh(), "saliency_scores": [[1, 2, 3], [4, 4, 4]]}
+
+
+def test_every_bad_row_is_named_with_its_line(tmp_path):
+    path = put(
+        tmp_path / "bad.jsonl",
+        lines(
+            qvh(1),
+            qvh(1),
+            qvh(2, windows=((20, 10),)),
+            qvh(3, windows=((10, 400),)),
+            qvh(4, vid="gone"),
+            qvh(5, query=" "),
+            qvh(6, windows=()),
+            {"qid": 7},
+            qvh(8, saliency_scores=[[1, 1, 1]]),
+            qvh(9, windows=((-1, 3),)),
+            qvh(10, duration=0),
+        )
+        + "not json\n[]\n",
+    )
+    read = read_annotations(path, known_videos={"a_0.0_150.0"})
+    said = {problem.line: problem.what for problem in read.problems}
+    assert [record.qid for record in read.records] == [1]
+    assert "duplicate id" in said[2]
+    assert "not after start" in said[3]
+    assert "past the duration" in said[4]
+    assert "missing video 'gone'" in said[5]
+    assert "empty query" in said[6]
+    assert "no window" in said[7]
+    assert "vid" in said[8]
+    assert "2 rated clips but 1 ratings" in said[9]
+    assert "negative" in said[10]
+    assert "duration" in said[11]
+    assert "not JSON" in said[12]
+    assert "not a JSON object" in said[13]
+    with pytest.raises(UsageError, match=r"bad\.jsonl:3: end 10 is not after start 20"):
+        read.checked()
+
+
+def test_an_end_barely_past_the_duration_is_cut(tmp_path):
+    path = put(tmp_path / "a.jsonl", lines(qvh(windows=((140, 150.4),))))
+    assert read_annotations(path).checked()[0].windows == ((140, 150),)
+
+
+def test_charades_sta(tmp_path):
+    path = put(
+        tmp_path / "charades_sta.txt",
+        "AO8RW 0.0 6.9##a person is putting a book on a shelf.\n"
+        "AO8RW 8.0 6.9##backwards.\n"
+        "nonsense\n"
+        "3MSZA 24.3 30.4##person turn a light on.\n",
+    )
+    read = read_annotations(path, durations_s={"AO8RW": 33.7})
+    assert [r.video for r in read.records] == ["AO8RW", "3MSZA"]
+    assert read.records[0].windows == ((0.0, 6.9),)
+    assert read.records[0].duration_s == 33.7
+    assert read.records[1].duration_s is None
+    assert [problem.line for problem in read.problems] == [2, 3]
+
+
+def test_activitynet_captions(tmp_path):
+    path = put(
+        tmp_path / "val_1.json",
+        json.dumps(
+            {
+                "v_abc": {
+                    "duration": 82.73,
+                    "timestamps": [[0.83, 19.86], [17.37, 8.0]],
+                    "sentences": [" A young woman ", "backwards"],
+                },
+                "v_def": {"duration": 10.0, "timestamps": [[1, 2]], "sentences": ["one", "two"]},
+            },
+            indent=1,
+        ),
+    )
+    read = read_annotations(path)
+    assert [(r.video, r.query, r.windows) for r in read.records] == [
+        ("v_abc", "A young woman", ((0.83, 19.86),))
+    ]
+    assert [problem.line for problem in read.problems] == [2, 19]
+
+
+def test_tacos_counts_frames(tmp_path):
+    path = put(
+        tmp_path / "train.json",
+        json.dumps(
+            {
+                "s13-d21.avi": {
+                    "timestamps": [[147, 294]],
+                    "sentences": ["He took out a cutting board"],
+                    "fps": 29.4,
+                    "num_frames": 2940,
+                }
+            }
+        ),
+    )
+    (record,) = read_annotations(path).checked()
+    assert record.video == "s13-d21"
+    assert record.windows[0] == pytest.approx((5.0, 10.0))
+    assert record.duration_s == pytest.approx(100.0)
+
+
+def test_charades_with_action_codes(tmp_path):
+    classes = put(tmp_path / "classes.txt", "c092 Holding a box\nc147 Sitting in a chair\n")
+    path = put(
+        tmp_path / "Charades_v1_train.csv",
+        "id,script,actions,length\n"
+        'YSKX3,"He sits, then stands.",c092 11.90 21.20;c147 0.00 12.60;c092 1.0 2.0,30.5\n'
+        "NONE1,nothing,,12.0\n"
+        "BAD01,odd,c999 1 2,12.0\n"
+        "BAD02,odd,c092 5,12.0\n",
+    )
+    read = read_annotations(path, classes=classes)
+    got = {record.qid: record for record in read.records}
+    assert got["YSKX3-c092"].windows == ((1.0, 2.0), (11.9, 21.2))
+    assert got["YSKX3-c092"].query == "Holding a box"
+    assert got["YSKX3-c147"].duration_s == 30.5
+    assert {problem.line for problem in read.problems} == {4, 5}
+    with pytest.raises(UsageError, match="by codes"):
+        read_annotations(path)
+
+
+def test_our_own_csv_joins_windows_of_one_sentence(tmp_path):
+    path = put(
+        tmp_path / "mine.csv",
+        "video,query,start_s,end_s,duration_s\n"
+        "clips/a.mp4,a dog runs,10,20,60\n"
+        "clips/a.mp4,a dog runs,2,4,60\n"
+        "clips/b.mp4,a cat sleeps,x,4,60\n"
+        'clips/b.mp4,"a cat, asleep",1,4,\n',
+    )
+    read = read_annotations(path)
+    assert [(r.video, r.windows, r.duration_s) for r in read.records] == [
+        ("a", ((2.0, 4.0), (10.0, 20.0)), 60.0),
+        ("b", ((1.0, 4.0),), None),
+    ]
+    assert [problem.line for problem in read.problems] == [4]
+
+
+def test_our_own_jsonl(tmp_path):
+    path = put(
+        tmp_path / "mine.jsonl",
+        lines(
+            {"video": "a.mp4", "query": "a dog runs", "start_s": 1, "end_s": 2},
+            {"video": "a.mp4", "query": "a cat", "windows": [[1, 2], [4, 5]], "split": "val"},
+        ),
+    )
+    first, second = read_annotations(path).checked()
+    assert (first.qid, first.windows) == (1, ((1.0, 2.0),))
+    assert (second.qid, second.split) == (2, "val")
+
+
+def test_files_that_cannot_be_told_or_read(tmp_path):
+    with pytest.raises(UsageError, match="cannot read"):
+        read_annotations(tmp_path / "none.jsonl")
+    with pytest.raises(UsageError, match="cannot tell"):
+        read_annotations(put(tmp_path / "a.xml", "<a/>"))
+    with pytest.raises(UsageError, match="unknown data set"):
+        read_annotations(put(tmp_path / "a.jsonl", lines(qvh())), "imagenet")
+    with pytest.raises(UsageError, match="no usable row"):
+        read_annotations(put(tmp_path / "b.jsonl", "\n"), "own").checked()
+
+
+def test_video_names():
+    assert video_name("clips/a.b.MP4") == "a.b"
+    assert video_name("C:\\clips\\a.mkv") == "a"
+    assert video_name("RoripwjYFp8_360.0_510.0") == "RoripwjYFp8_360.0_510.0"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(3, 60), st.integers(0, 5))
+def test_no_video_stands_in_two_splits(videos, seed):
+    records = [Record(i, f"v{i % videos}", "q", ((0.0, 1.0),)) for i in range(3 * videos)]
+    split = split_by_video(records, parse_shares("70/15/15"), seed)
+    homes = [{record.video for record in part} for part in split.values()]
+    assert sum(map(len, homes)) == videos == len(set.union(*homes))
+    assert all(homes)
+    assert split == split_by_video(records, parse_shares("70/15/15"), seed)
+    shuffled = split_by_video(records[::-1], parse_shares("70/15/15"), seed)
+    assert [{r.video for r in part} for part in shuffled.values()] == homes
+
+
+@pytest.mark.parametrize("text", ["70/15", "a/b/c", "70/15/20", "0/50/50", "110/-5/-5"])
+def test_bad_shares_are_refused(text):
+    with pytest.raises(UsageError, match="--split"):
+        parse_shares(text)
+
+
+def test_too_few_videos_for_a_split():
+    with pytest.raises(UsageError, match="1 videos"):
+        split_by_video([Record(1, "a", "q", ((0.0, 1.0),))], (0.7, 0.15, 0.15), 0)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("clip", "slow", "text"):
+        (tmp_path / name).mkdir()
+    for video in "ab":
+        np.savez(tmp_path / "clip" / f"{video}.npz", features=rng.normal(size=(75, 6)))
+        np.savez(tmp_path / "slow" / f"{video}.npz", features=rng.normal(size=(74, 10)))
+    for qid in (1, 2):
+        np.savez(
+            tmp_path / "text" / f"qid{qid}.npz",
+            last_hidden_state=rng.normal(size=(4 + qid, 8)).astype(np.float16),
+            pooler_output=rng.normal(size=8).astype(np.float16),
+        )
+    return tmp_path
+
+
+def test_several_feature_folders_are_joined(folders):
+    features = FeatureFolders([folders / "clip", folders / "slow"], folders / "text")
+    frames = features.video("a")
+    assert frames.shape == (74, 16)
+    np.testing.assert_allclose(np.linalg.norm(frames, axis=1), 1.0, atol=2e-3)
+    # Both folders weigh the same, however many channels each has.
+    np.testing.assert_allclose(np.linalg.norm(frames[:, :6], axis=1), 0.5**0.5, atol=2e-3)
+    tokens, pooled = features.sentence(2)
+    assert tokens.shape == (6, 8)
+    assert np.linalg.norm(pooled) == pytest.approx(1.0, abs=2e-3)
+    assert features.missing(["a", "z", "b", "z"]) == ["z"]
+    assert features.has_sentence(1)
+    assert not features.has_sentence(3)
+
+
+def test_bad_features_are_named(folders):
+    features = FeatureFolders([folders / "clip"], folders / "text")
+    with pytest.raises(UsageError, match=r"z\.npy"):
+        features.video("z")
+    put(folders / "clip" / "z.npz", "junk")
+    with pytest.raises(UsageError, match="damaged"):
+        features.video("z")
+    np.savez(folders / "clip" / "y.npz", features=np.array([[np.nan, 1.0]]))
+    with pytest.raises(UsageError, match="finite"):
+        features.video("y")
+    with pytest.raises(UsageError, match="no feature folder"):
+        FeatureFolders([folders / "none"], folders / "text")
+
+
+def test_the_spacing_of_features_is_told_from_the_duration():
+    assert step_seconds(75, 150.0) == 2.0
+    assert step_seconds(150, 150.0) == 1.0
+    assert step_seconds(31, 30.2) == 1.0
+    assert step_seconds(600, 150.0) == 0.25
+
+
+def test_ratings_become_frame_saliency():
+    record = Record(1, "a", "q", ((10, 14),), 20.0, (5, 6), ((4, 4, 4), (0, 2, 1)))
+    np.testing.assert_allclose(frame_saliency(record, 20, 1.0)[9:15], [0, 1, 1, 0.25, 0.25, 0])
+    plain = Record(1, "a", "q", ((10, 14),), 20.0)
+    assert frame_saliency(plain, 10, 2.0).tolist() == [0, 0, 0, 0, 0, 1, 1, 0, 0, 0]
+
+
+def records():
+    return [
+        Record(1, "a", "a dog", ((10.0, 20.0), (100.0, 150.0)), 150.0),
+        Record(2, "b", "a cat", ((0.0, 6.0),), 150.0),
+    ]
+
+
+def test_samples_carry_every_window_in_frame_edges(folders):
+    features = FeatureFolders([folders / "clip"], folders / "text")
+    batch = collate([MomentDataset(records(), features, 150.0)[i] for i in (0, 1)])
+    assert batch.step_s == 2.0
+    assert batch.spans.tolist() == [[[5, 10], [50, 75]], [[0, 3], [0, 0]]]
+    assert batch.span_mask.tolist() == [[True, True], [True, False]]
+    assert batch.present.all()
+
+
+def test_samples_of_an_epoch_are_always_the_same(folders):
+    features = FeatureFolders([folders / "clip"], folders / "text")
+    config = AugmentConfig(background=1.0, roll=1.0, absent=0.5)
+    once = MomentDataset(records(), features, 150.0, config, seed=3)
+    again = MomentDataset(records(), features, 150.0, config, seed=3)
+    for epoch in range(3):
+        once.set_epoch(epoch)
+        again.set_epoch(epoch)
+        for i in (1, 0):
+            np.testing.assert_array_equal(once[i].frames, again[i].frames)
+    first = once[0].frames
+    once.set_epoch(0)
+    assert not np.array_equal(once[0].frames, first)
+
+
+def test_long_videos_are_cropped_around_a_moment(folders):
+    features = FeatureFolders([folders / "clip"], folders / "text")
+    data = MomentDataset(records(), features, 60.0, AugmentConfig(0, 0, 0, 0))
+    for epoch in range(10):
+        data.set_epoch(epoch)
+        sample = data[0]
+        assert len(sample.frames) == 30
+        assert sample.edges
+        assert all(0 <= s < e <= 30 for s, e in sample.edges)
+
+
+def test_batches_of_mixed_sampling_rates_are_refused(folders):
+    features = FeatureFolders([folders / "clip"], folders / "text")
+    rows = [records()[0], Record(2, "b", "a cat", ((0.0, 6.0),), 75.0)]
+    data = MomentDataset(rows, features, 150.0)
+    assert data.by_step() == [[1], [0]]
+    with pytest.raises(ValueError, match="sampling rates"):
+        collate([data[0], data[1]])
