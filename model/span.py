@@ -1,0 +1,270 @@
+"""Span head: per-frame scores, spans decoded from them, and how good each span is expected to be.
+
+Spans are pairs of frame edges: edge ``k`` lies before frame ``k``, so the span
+``[a, b]`` covers frames ``a .. b-1`` and edges need not be whole numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .fusion import ChannelDropout
+
+FRAME_SCORES = ("start", "end", "inside", "saliency")
+_EXCLUDED = -1e4
+
+
+@dataclass(frozen=True)
+class FrameScores:
+    """Logits of every frame, each float [B, T]."""
+
+    start: Tensor
+    """The frame is the first of a moment."""
+    end: Tensor
+    """The frame is the last of a moment."""
+    inside: Tensor
+    """The frame is in a moment."""
+    saliency: Tensor
+    """How well the frame fits the sentence; only its order means something."""
+
+
+class SpanHead(nn.Module):
+    """Per-frame start, end, in-moment and saliency scores.
+
+    Args:
+        width: Channels of the frames.
+        dropout: Share of dropped channels.
+    """
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.inner = nn.Conv1d(width, width, 3, padding=1)
+        self.drop = ChannelDropout(dropout)
+        self.out = nn.Linear(width, len(FRAME_SCORES))
+
+    def forward(self, frames: Tensor, mask: Tensor) -> FrameScores:
+        """float [B, T, D], bool [B, T] to logits; masked frames get a very low one."""
+        inner = self.inner((frames * mask.unsqueeze(-1)).transpose(1, 2)).transpose(1, 2)
+        logits = self.out(self.drop(functional.gelu(inner))).float()
+        logits = logits.masked_fill(~mask.unsqueeze(-1), _EXCLUDED)
+        return FrameScores(*logits.unbind(-1))
+
+
+class SpanPooling(nn.Module):
+    """Means of frame features over a span, its ends and what lies around it.
+
+    Args:
+        context_s: Seconds before and after the span, and of each of its ends.
+    """
+
+    regions = 5
+
+    def __init__(self, context_s: float = 4.0) -> None:
+        super().__init__()
+        self.context_s = context_s
+
+    def forward(self, frames: Tensor, spans: Tensor, mask: Tensor, step_s: float) -> Tensor:
+        """Pools five regions: before, head, whole, tail, after.
+
+        Args:
+            frames: float [B, T, D].
+            spans: float [B, N, 2] in frame edges.
+            mask: bool [B, T].
+            step_s: Seconds between frames.
+
+        Returns:
+            float [B, N, 5, D].
+        """
+        start, end = spans.float().unbind(-1)
+        reach = self.context_s / step_s
+        near = ((end - start) / 2).clamp(max=reach)
+        low = torch.stack([start - reach, start, start, end - near, end], dim=-1)
+        high = torch.stack([start, start + near, end, end, end + reach], dim=-1)
+        edge = torch.arange(frames.shape[1], device=frames.device, dtype=low.dtype)
+        covered = torch.minimum(high.unsqueeze(-1), edge + 1) - torch.maximum(
+            low.unsqueeze(-1), edge
+        )
+        covered = covered.clamp(min=0) * mask[:, None, None, :]
+        weights = covered / covered.sum(-1, keepdim=True).clamp(min=1e-3)
+        pooled = torch.bmm(weights.flatten(1, 2).to(frames.dtype), frames)
+        return pooled.view(*low.shape, -1)
+
+
+class SpanScorer(nn.Module):
+    """Expects the IoU of a proposed span with the moment that it fits best.
+
+    It sees frames that know the sentence (after fusion), pooled over the span and
+    around it, and the sentence's match with the mean of the span's own frames: a
+    mean over many frames is a cleaner witness than any frame.
+
+    Args:
+        width: Channels of the fused and of the early frames.
+        inner: Channels after pooling.
+        dropout: Share of dropped channels.
+    """
+
+    def __init__(self, width: int, inner: int, dropout: float) -> None:
+        super().__init__()
+        self.reduce = nn.Linear(width, inner)
+        self.witness = nn.Linear(width, inner)
+        self.sentence = nn.Linear(width, inner)
+        self.pooling = SpanPooling()
+        features = (SpanPooling.regions + 2) * inner + 2
+        self.score = nn.Sequential(
+            nn.LayerNorm(features),
+            nn.Linear(features, width),
+            nn.GELU(),
+            ChannelDropout(dropout),
+            nn.Linear(width, width),
+            nn.GELU(),
+            nn.Linear(width, 1),
+        )
+
+    def forward(
+        self,
+        fused: Tensor,
+        early: Tensor,
+        sentence: Tensor,
+        mask: Tensor,
+        spans: Tensor,
+        step_s: float,
+    ) -> Tensor:
+        """Logit of the expected IoU of every span, float [B, N].
+
+        Args:
+            fused: float [B, T, D] after fusion.
+            early: float [B, T, D] before temporal context.
+            sentence: float [B, D].
+            mask: bool [B, T].
+            spans: float [B, N, 2] in frame edges.
+            step_s: Seconds between frames.
+        """
+        lengths = mask.sum(1)
+        inner = self.reduce.out_features
+        both = torch.cat([self.reduce(fused), self.witness(early)], -1)
+        pooled = self.pooling(both, spans, mask, step_s).float()
+        whole = pooled[..., 2, inner:]
+        around = (pooled[..., 0, inner:] + pooled[..., 4, inner:]) / 2
+        asked = self.sentence(sentence).unsqueeze(1).float()
+        length_s = ((spans[..., 1] - spans[..., 0]) * step_s).clamp(min=1e-3)
+        share = (spans[..., 1] - spans[..., 0]) / lengths.unsqueeze(1)
+        extent = torch.stack([length_s.log(), share], dim=-1)
+        features = [pooled[..., :inner].flatten(2), whole * asked, around * asked, extent]
+        logits: Tensor = self.score(torch.cat(features, dim=-1)).squeeze(-1).float()
+        return logits
+
+
+class PresenceHead(nn.Module):
+    """Is the described event in this window at all?
+
+    Args:
+        width: Channels of the frames.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weigh = nn.Linear(width, 1)
+        self.out = nn.Sequential(nn.Linear(2 * width + 2, width), nn.GELU(), nn.Linear(width, 1))
+
+    def forward(self, fused: Tensor, sentence: Tensor, scores: FrameScores, mask: Tensor) -> Tensor:
+        """float [B, T, D], float [B, D] and frame scores to a logit, float [B]."""
+        weights = self.weigh(fused).squeeze(-1).float().masked_fill(~mask, _EXCLUDED).softmax(-1)
+        pooled = (weights.unsqueeze(-1) * fused).sum(1)
+        inside = scores.inside.sigmoid()
+        peaks = torch.stack([scores.inside.amax(1), (weights * inside).sum(1)], -1)
+        logit: Tensor = self.out(torch.cat([pooled, sentence, peaks], -1)).squeeze(-1).float()
+        return logit
+
+
+def propose(scores: FrameScores, mask: Tensor, count: int, peaks: int = 32) -> Tensor:
+    """Valid spans decoded from the frame scores, best first.
+
+    Every pair of a likely start and a later likely end is a candidate; it scores
+    by both and by the mean in-moment score between them.
+
+    Args:
+        scores: Logits of the frames.
+        mask: bool [B, T].
+        count: Spans to return; fewer candidates are filled up with the whole window.
+        peaks: Likely starts and ends to pair.
+
+    Returns:
+        float [B, count, 2] in frame edges, start < end.
+    """
+    frames = mask.shape[1]
+    starts = _likely(scores.start, min(peaks, frames))
+    ends = _likely(scores.end, min(peaks, frames))
+    first, last = starts.unsqueeze(2), ends.unsqueeze(1)
+    inside = functional.logsigmoid(scores.inside) - functional.logsigmoid(-scores.inside)
+    sums = functional.pad((inside * mask).cumsum(1), (1, 0))
+    mean = (sums.gather(1, ends + 1).unsqueeze(1) - sums.gather(1, starts).unsqueeze(2)) / (
+        last - first + 1
+    ).clamp(min=1)
+    both = scores.start.gather(1, starts).unsqueeze(2) + scores.end.gather(1, ends).unsqueeze(1)
+    known = mask.gather(1, starts).unsqueeze(2) & mask.gather(1, ends).unsqueeze(1)
+    total = (both + mean).masked_fill((last < first) | ~known, -torch.inf).flatten(1)
+    kept = min(count, total.shape[1])
+    best, chosen = total.topk(kept, dim=1)
+    columns = ends.shape[1]
+    spans = torch.stack(
+        [starts.gather(1, chosen // columns), ends.gather(1, chosen % columns) + 1], dim=-1
+    ).float()
+    whole = torch.stack([torch.zeros_like(mask.sum(1)), mask.sum(1)], -1).float()
+    spans = torch.where(best.isfinite().unsqueeze(-1), spans, whole.unsqueeze(1))
+    return torch.cat([spans, whole.unsqueeze(1).expand(-1, count - kept, -1)], dim=1)
+
+
+def _likely(logits: Tensor, count: int) -> Tensor:
+    around = functional.max_pool1d(logits.unsqueeze(1), 3, stride=1, padding=1).squeeze(1)
+    return (logits + 2.0 * (logits >= around)).topk(count, dim=1).indices
+
+
+def suppress(spans: Tensor, scores: Tensor, overlap: float, keep: int) -> list[int]:
+    """Greedy non-maximum suppression of one window's spans.
+
+    Args:
+        spans: float [N, 2].
+        scores: float [N].
+        overlap: A span whose IoU with a better one is above this is dropped.
+        keep: Spans to keep at most.
+
+    Returns:
+        Indices of the kept spans, best first.
+    """
+    order = scores.argsort(descending=True, stable=True).tolist()
+    pairs = spans.tolist()
+    kept: list[int] = []
+    for candidate in order:
+        if all(_iou(pairs[candidate], pairs[other]) <= overlap for other in kept):
+            kept.append(candidate)
+            if len(kept) == keep:
+                break
+    return kept
+
+
+def _iou(one: list[float], other: list[float]) -> float:
+    inter = min(one[1], other[1]) - max(one[0], other[0])
+    if inter <= 0:
+        return 0.0
+    return inter / ((one[1] - one[0]) + (other[1] - other[0]) - inter)
+
+
+def span_iou(spans: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """Best IoU of every span with any true one, float [B, N].
+
+    Args:
+        spans: float [B, N, 2].
+        truth: float [B, M, 2].
+        valid: bool [B, M].
+    """
+    start = torch.maximum(spans[:, :, None, 0], truth[:, None, :, 0])
+    end = torch.minimum(spans[:, :, None, 1], truth[:, None, :, 1])
+    inter = (end - start).clamp(min=0)
+    length = (spans[..., 1] - spans[..., 0])[:, :, None]
+    union = length + (truth[..., 1] - truth[..., 0])[:, None, :] - inter
+    iou = (inter / union.clamp(min=1e-6)) * valid[:, None, :]
+    return iou.amax(-1)
