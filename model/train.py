@@ -1,0 +1,336 @@
+"""Trains the grounding model on cached features."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from accelerate import Accelerator  # type: ignore[import-untyped]
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Sampler
+
+from index.errors import ModelError, UsageError
+
+from .augment import AugmentConfig
+from .calibration import fit_temperature
+from .checkpoint import Checkpoint, save_checkpoint
+from .data import Batch, MomentDataset, collate
+from .features import FeatureFolders
+from .grounder import Grounder, GrounderConfig
+from .inference import absent_presence, predict
+from .losses import LossConfig, grounding_loss
+from .metrics import evaluate_submission
+from .precision import autocast
+from .records import Record
+from .training_state import STATE, MovingAverage, Progress, load_state, save_state
+
+TRAINING = "training"
+"""Folder inside the model folder for what only training needs."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the weights are found."""
+
+    epochs: int = 30
+    batch_size: int = 32
+    rate: float = 5e-4
+    final_rate: float = 0.01
+    """Share of the rate that is left at the end of the cosine."""
+    weight_decay: float = 0.05
+    warmup_steps: int = 300
+    clip: float = 1.0
+    """Largest norm of a gradient."""
+    average: float = 0.998
+    """Decay of the moving average of the weights; the average is what is kept."""
+    patience: int = 10
+    """Epochs without a better metric before training ends; 0 never ends early."""
+    metric: str = "MR-full-mAP"
+    """Official key that chooses the best epoch."""
+    seed: int = 0
+    workers: int = 0
+    loss: LossConfig = field(default_factory=LossConfig)
+    augment: AugmentConfig | None = field(default_factory=AugmentConfig)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for people and for checking a resumed training."""
+        return asdict(self)
+
+
+class TrainObserver(Protocol):
+    """Told how a training goes."""
+
+    def step(self, epoch: int, step: int, steps: int, loss: float, left_s: float) -> None:
+        """A step of an epoch is done; ``left_s`` seconds remain if none is left out."""
+        ...
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """An epoch is done: losses, rate, official metrics, seconds."""
+        ...
+
+
+class Objective(nn.Module):
+    """Model and loss in one module, so that several devices share every gradient."""
+
+    def __init__(self, grounder: Grounder, config: LossConfig) -> None:
+        super().__init__()
+        self.grounder = grounder
+        self._config = config
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Weighted loss terms and their ``total``."""
+        grounding = self.grounder(
+            batch.frames,
+            batch.frame_mask,
+            batch.tokens,
+            batch.token_mask,
+            batch.pooled,
+            batch.step_s,
+        )
+        return grounding_loss(self.grounder, grounding, batch, self._config)
+
+
+class StepSampler(Sampler[list[int]]):
+    """Batches of one sampling rate, in an order that only the seed and the epoch decide."""
+
+    def __init__(self, groups: Sequence[Sequence[int]], batch_size: int, seed: int) -> None:
+        self._groups = groups
+        self._batch_size = batch_size
+        self._seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return sum(max(1, len(group) // self._batch_size) for group in self._groups)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        rng = np.random.default_rng([self._seed, self.epoch, 1])
+        batches = []
+        for group in self._groups:
+            order = rng.permutation(np.array(group))
+            count = max(1, len(group) // self._batch_size)
+            batches += [order[k * self._batch_size :][: self._batch_size] for k in range(count)]
+        for number in rng.permutation(len(batches)):
+            yield batches[number].tolist()
+
+
+class Trainer:
+    """One training run into one model folder.
+
+    Args:
+        shape: The model's configuration.
+        config: How it is trained.
+        train: Records to learn from.
+        val: Records that choose the best epoch and calibrate presence.
+        features: Vectors of both.
+        out: The model folder.
+        observer: Told how it goes.
+        device: ``cpu`` or None for the best one.
+    """
+
+    def __init__(
+        self,
+        shape: GrounderConfig,
+        config: TrainConfig,
+        train: Sequence[Record],
+        val: Sequence[Record],
+        features: FeatureFolders,
+        out: Path,
+        observer: TrainObserver,
+        device: str | None = None,
+    ) -> None:
+        if not train or not val:
+            raise UsageError("training needs records to learn from and others to check on")
+        self.config, self._val, self._features, self._out = config, tuple(val), features, out
+        self._observer = observer
+        self._accelerator = Accelerator(cpu=device == "cpu")
+        torch.manual_seed(config.seed)
+        self._objective = Objective(Grounder(shape), config.loss)
+        self._data = MomentDataset(train, features, shape.window_s, config.augment, config.seed)
+        self._sampler = StepSampler(self._data.by_step(), config.batch_size, config.seed)
+        self._loader = DataLoader(
+            self._data,
+            batch_sampler=self._sampler,
+            collate_fn=collate,
+            num_workers=config.workers,
+            pin_memory=self._accelerator.device.type == "cuda",
+        )
+        self._optimizer = torch.optim.AdamW(
+            _decayed(self._objective, config.weight_decay), lr=config.rate, betas=(0.9, 0.98)
+        )
+        self._average = MovingAverage(self._grounder, config.average)
+        self._progress = Progress()
+        self._best: dict[str, Tensor] = {}
+        self.grid_s = annotation_grid_s(train)
+
+    @property
+    def _grounder(self) -> Grounder:
+        return self._objective.grounder
+
+    def run(self, resume: bool = True) -> Checkpoint:
+        """Trains to the end and leaves the best average, calibrated, in the folder.
+
+        Args:
+            resume: Go on from the last whole epoch in the folder, if there is one.
+
+        Raises:
+            ModelError: The folder holds the state of another training.
+            NoSpaceError: The disk is full; the last whole epoch is kept.
+        """
+        state = self._out / TRAINING
+        if (state / STATE).is_file():
+            if not resume:
+                raise UsageError(f"{self._out} holds a training already", "use --resume")
+            self._progress, self._best = load_state(
+                state, self._grounder, self._average, self._optimizer
+            )
+            if self._progress.history and self._progress.history[0].get("config") != _plain(
+                self.config
+            ):
+                raise ModelError(
+                    f"{self._out} holds a training with other settings",
+                    "give the same settings, or a fresh folder with --out",
+                )
+        module, optimizer, loader = self._accelerator.prepare(
+            self._objective, self._optimizer, self._loader
+        )
+        while not self._finished():
+            self._epoch(module, optimizer, loader)
+            if self._accelerator.is_main_process:
+                save_state(
+                    state,
+                    self._grounder,
+                    self._average,
+                    self._optimizer,
+                    self._best,
+                    self._progress,
+                )
+            self._accelerator.wait_for_everyone()
+        return self._done()
+
+    def _finished(self) -> bool:
+        p, patience = self._progress, self.config.patience
+        return p.epoch >= self.config.epochs or (
+            patience > 0 and p.epoch - p.best_epoch >= patience and p.epoch > 0
+        )
+
+    def _epoch(self, module: nn.Module, optimizer: Any, loader: Any) -> None:
+        p, began = self._progress, time.monotonic()
+        rank = self._accelerator.process_index
+        torch.manual_seed(self.config.seed * 1_000_003 + p.epoch * 1009 + rank)
+        self._data.set_epoch(p.epoch)
+        self._sampler.epoch = p.epoch
+        module.train()
+        sums: dict[str, float] = {}
+        steps = len(loader)
+        for number, batch in enumerate(loader, 1):
+            rate = self._rate(p.step, steps)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            with autocast(self._accelerator.device):
+                terms = module(batch.to(self._accelerator.device))
+            optimizer.zero_grad()
+            self._accelerator.backward(terms["total"])
+            self._accelerator.clip_grad_norm_(module.parameters(), self.config.clip)
+            optimizer.step()
+            p.step += 1
+            self._average.update(self._grounder, p.step)
+            for name, value in terms.items():
+                sums[name] = sums.get(name, 0.0) + float(value.detach())
+            each_s = (time.monotonic() - began) / number
+            left_s = each_s * (steps * (self.config.epochs - p.epoch) - number)
+            self._observer.step(p.epoch, number, steps, sums["total"] / number, left_s)
+        p.epoch += 1
+        self._scored({name: value / steps for name, value in sums.items()}, rate, began)
+
+    def _scored(self, losses: dict[str, float], rate: float, began: float) -> None:
+        p = self._progress
+        averaged = self._averaged()
+        found = predict(
+            averaged,
+            self._val,
+            self._features,
+            device=self._accelerator.device,
+            grid_s=self.grid_s,
+        )
+        brief = evaluate_submission(
+            [prediction.official() for prediction in found],
+            [_filled(p_.record, p_.duration_s).official() for p_ in found],
+        )["brief"]
+        row = {"epoch": p.epoch, "losses": losses, "rate": rate, "metrics": brief}
+        if not p.history:
+            row["config"] = _plain(self.config)
+        if brief[self.config.metric] > p.best:
+            p.best, p.best_epoch = brief[self.config.metric], p.epoch
+            self._best = {name: t.clone().cpu() for name, t in averaged.state_dict().items()}
+        p.history.append(row)
+        self._observer.epoch({**row, "seconds": time.monotonic() - began})
+
+    def _averaged(self) -> Grounder:
+        averaged = Grounder(self._grounder.config)
+        averaged.load_state_dict(self._average.tensors)
+        return averaged.to(self._accelerator.device).eval()
+
+    def _rate(self, step: int, steps: int) -> float:
+        total = max(1, steps * self.config.epochs)
+        warm = min(1.0, (step + 1) / max(1, min(self.config.warmup_steps, total // 10)))
+        wave = 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
+        low = self.config.final_rate
+        return self.config.rate * warm * (low + (1 - low) * wave)
+
+    def _done(self) -> Checkpoint:
+        grounder = Grounder(self._grounder.config)
+        grounder.load_state_dict(self._best or self._average.tensors)
+        grounder = grounder.to(self._accelerator.device).eval()
+        device = self._accelerator.device
+        found = predict(grounder, self._val, self._features, device=device)
+        there = np.array([prediction.presence for prediction in found])
+        absent = absent_presence(grounder, self._val, self._features, device=device)
+        outcome = np.concatenate([np.ones(len(there), bool), np.zeros(len(absent), bool)])
+        calibrator = fit_temperature(np.concatenate([there, absent]), outcome)
+        best = self._progress.history[self._progress.best_epoch - 1]
+        checkpoint = Checkpoint(
+            grounder.cpu(),
+            calibrator,
+            grid_s=self.grid_s,
+            training={
+                "config": _plain(self.config),
+                "epochs": self._progress.epoch,
+                "best_epoch": self._progress.best_epoch,
+                "metrics": best["metrics"],
+                "parameters": sum(p.numel() for p in grounder.parameters()),
+                "train_records": len(self._data),
+                "val_records": len(self._val),
+            },
+            name=self._out.name,
+        )
+        if self._accelerator.is_main_process:
+            save_checkpoint(self._out, checkpoint)
+        return checkpoint
+
+
+def annotation_grid_s(records: Sequence[Record]) -> float:
+    """2 s where every annotated end lies on multiples of it (QVHighlights), else 0."""
+    ends = np.array([end for record in records for window in record.windows for end in window])
+    return 2.0 if len(ends) >= 100 and np.all(ends % 2.0 == 0) else 0.0
+
+
+def _filled(record: Record, duration_s: float) -> Record:
+    return record if record.duration_s else replace(record, duration_s=duration_s)
+
+
+def _plain(config: TrainConfig) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(config.to_json()))
+    return plain
+
+
+def _decayed(module: nn.Module, decay: float) -> list[dict[str, Any]]:
+    matrices = [p for p in module.parameters() if p.ndim > 1]
+    others = [p for p in module.parameters() if p.ndim <= 1]
+    return [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
