@@ -125,8 +125,10 @@ def _library(library_dir: Path, detail: str, repair: bool) -> Iterator[Check]:
 
     findings = check(library_dir, repair)
     for finding in findings:
-        yield Check("library", finding.repaired, finding.message, finding.remedy, 6)
-    if not findings:
+        sound = finding.repaired or finding.harmless
+        what = f"{finding.what} (repaired)" if finding.repaired else finding.what
+        yield Check("library", sound, what, finding.remedy, LibraryError.exit_code)
+    if all(finding.harmless for finding in findings):
         yield Check("library", True, f"{library_dir}: {detail}, sound")
 
 

@@ -148,6 +148,8 @@ def parse_result(data: bytes, source: str) -> list[FoundClip]:
             documents = [json.loads(data)]
         except ValueError:
             documents = [json.loads(line) for line in data.splitlines() if line.strip()]
+        if not documents:
+            raise ValueError("it is empty")
         return [clip for document in documents for clip in _clips(document)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
