@@ -8,6 +8,7 @@ folders could not be read is part of the answer.
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import hashlib
 import os
@@ -137,12 +138,15 @@ def fingerprint(path: bytes | str | os.PathLike[str]) -> str:
     100 GB cost no more than 2 MiB. Smaller files are read whole.
 
     Raises:
-        OSError: The file cannot be read.
+        OSError: The file cannot be read, or is no regular file (any more).
     """
     # O_NONBLOCK: a pipe that took the file's place since the walk must not block the program.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb", buffering=0) as file:
-        size = os.fstat(descriptor).st_size
+        stat = os.fstat(descriptor)
+        if not mode.S_ISREG(stat.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        size = stat.st_size
         state = hashlib.blake2b(size.to_bytes(8, "little"), digest_size=16)
         if size <= _FINGERPRINT_BLOCK * _FINGERPRINT_BLOCKS:
             while block := file.read(_FINGERPRINT_BLOCK):

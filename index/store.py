@@ -14,8 +14,9 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from .errors import UsageError
 from .failpoints import reached
-from .files import FileStat
+from .files import FileStat, shown
 from .schema import DATABASE_NAME, open_readable, open_writable, set_aside
 from .sentences import SentenceCache as SentenceCache
 from .store_reading import HalfVectors as HalfVectors
@@ -37,7 +38,13 @@ class Library(LibraryReader):
             UsageError: The folder cannot be written, or its file system refuses WAL.
             NoSpaceError: The disk is full.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"the library folder {shown(folder)} cannot be made: {error.strerror}",
+                "choose a folder of yours with --library",
+            ) from error
         return cls(folder, open_writable(folder / DATABASE_NAME), readonly=False)
 
     @classmethod

@@ -1,0 +1,146 @@
+"""Is a library sound? Looks at everything, and repairs what loses nothing by it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import store_audit as audit
+from .errors import GzError, LibraryError, NothingIndexedError
+from .files import WriterLock, remove_partials, shown
+from .published import (
+    NOTE_NAME,
+    Publication,
+    Stale,
+    load_table,
+    locked,
+    read_note,
+    remove_unnamed,
+    unnamed,
+    verify_fully,
+)
+from .store import Library
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a library that is not as it should be."""
+
+    what: str
+    """One line for people."""
+    remedy: str = ""
+    """What helps, when it was not repaired."""
+    repaired: bool = False
+    harmless: bool = False
+    """The next run puts it right by itself."""
+
+
+def check(folder: Path, repair: bool = False) -> list[Finding]:
+    """Examines a library; a sound one gives an empty list.
+
+    Reads every vector, so it takes about as long as reading the file.
+
+    Args:
+        folder: The library folder.
+        repair: Also puts right what can be: rows without owner and damaged caches are
+            removed, and a video with damaged vectors is indexed anew by the next run.
+            A file that SQLite itself cannot read is left as it is.
+
+    Raises:
+        LockedError: `repair` is asked for while another process writes.
+    """
+    try:
+        with _opened(folder, repair) as library:
+            findings = list(_file_findings(library, repair))
+            if all(finding.repaired for finding in findings):
+                findings += _row_findings(library, repair)
+                findings += _vector_findings(library, repair)
+            findings += _cache_findings(library, repair)
+            return findings
+    except NothingIndexedError:
+        return []
+    except LibraryError as error:
+        return [Finding(error.message, error.remedy)]
+
+
+@contextlib.contextmanager
+def _opened(folder: Path, repair: bool) -> Iterator[Library]:
+    if not repair:
+        with Library.open_readonly(folder) as library, library.snapshot():
+            yield library
+        return
+    Library.open_readonly(folder).close()  # nothing is made where there is no library
+    with WriterLock(folder), Library.create_or_open(folder) as library:
+        yield library
+
+
+def _file_findings(library: Library, repair: bool) -> Iterator[Finding]:
+    problems = library.integrity_problems()
+    if not problems:
+        return
+    if repair:
+        with contextlib.suppress(GzError):
+            audit.rebuild_indexes(library)
+        if not library.integrity_problems():
+            yield Finding(f"look-up tables of the library were damaged: {problems[0]}", "", True)
+            return
+    yield Finding(
+        f"the library file is damaged: {problems[0]}",
+        "run `gz doctor --repair`" if not repair else "run `gz index --rebuild` on your folders",
+    )
+
+
+def _row_findings(library: Library, repair: bool) -> Iterator[Finding]:
+    for kind, count in audit.orphans(library).items():
+        yield Finding(f"{count} {kind}", "run `gz doctor --repair`" * (not repair), repair)
+    if repair:
+        audit.remove_orphans(library)
+    for video_id, path in audit.lost_versions(library):
+        if repair:
+            audit.reset_video(library, video_id)
+        yield _video_finding(path, "its vectors are missing", repair)
+
+
+def _vector_findings(library: Library, repair: bool) -> Iterator[Finding]:
+    for broken in list(audit.broken_versions(library)):
+        if repair:
+            audit.drop_version(library, broken.video_id, broken.version_id)
+        yield _video_finding(broken.path, broken.reason, repair)
+
+
+def _video_finding(path: bytes, reason: str, repaired: bool) -> Finding:
+    remedy = "run `gz index`" if repaired else "run `gz doctor --repair`, then `gz index`"
+    return Finding(f"{shown(path)}: {reason}", remedy, repaired)
+
+
+def _cache_findings(library: Library, repair: bool) -> Iterator[Finding]:
+    current: Publication | None = None
+    try:
+        current = read_note(library.folder)
+        if current is not None:
+            verify_fully(library.folder, current)
+            load_table(library.folder, current)
+            if current.library_id != library.id or current.generation > library.generation:
+                raise Stale("it belongs to another state of the library")
+    except Stale as error:
+        if repair:
+            _remove_cache(library.folder)
+        yield Finding(
+            f"the search index cannot be used: {error}", "", repaired=repair, harmless=True
+        )
+        return
+    leftovers = unnamed(library.folder, current)
+    if leftovers:
+        if repair:
+            remove_unnamed(library.folder)
+        yield Finding(f"{len(leftovers)} files of an older search index", "", repair, harmless=True)
+
+
+def _remove_cache(folder: Path) -> None:
+    with locked(folder) as held:
+        if held:
+            (folder / NOTE_NAME).unlink(missing_ok=True)
+    remove_unnamed(folder)
+    remove_partials(folder)
