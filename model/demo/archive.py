@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from index.query import parse
 from index.types import FindResult, Picture, Span
 
 from .captions import Event, possible, sentence, spans, timeline
@@ -241,12 +242,12 @@ def _order_queries(rng: random.Random, plain: Sequence[DemoQuery]) -> list[DemoQ
             break
         if len(a.spans) + len(b.spans) > 2 or used & {a.sentence, b.sentence}:
             continue
-        used |= {a.sentence, b.sentence}
         earlier = a.spans[0].end_s <= b.spans[0].start_s
         later = b.spans[0].end_s <= a.spans[0].start_s
-        if earlier or later:
-            word = "before" if earlier else "after"
-            said = f"{a.sentence} {word} {b.sentence}"
+        said = f"{a.sentence} {'before' if earlier else 'after'} {b.sentence}"
+        # "on the right before" may mean right before: such sentences are no fair question.
+        if (earlier or later) and set(parse(said).parts) == {a.sentence, b.sentence}:
+            used |= {a.sentence, b.sentence}
             made.append(DemoQuery(said, a.path, a.spans, "order"))
     return made
 

@@ -21,6 +21,7 @@ from .world import (
     PLACES,
     RIGHT_OF,
     SHAPES,
+    TABLE_HALF,
     TABLE_TOP,
     WORDS,
     Kind,
@@ -179,7 +180,7 @@ def _alone(event: Event, thing: Thing, state: State) -> bool | None:
     elif event.kind == "right":
         where = _clear(thing.x, RIGHT_OF - 5, RIGHT_OF)
     elif event.kind == "table":
-        if abs(thing.x - state.style.table_x) > 34 or thing.y > TABLE_TOP + 30:
+        if abs(thing.x - state.style.table_x) > TABLE_HALF or thing.y > TABLE_TOP + 30:
             where = False
         else:
             where = True if abs(thing.y - TABLE_TOP) < 2.5 else None

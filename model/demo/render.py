@@ -132,14 +132,14 @@ def _draw_shadow(canvas: Canvas, thing: Thing, ground: float) -> None:
     canvas[y0:y1, x0:x1] *= (1 - strength * blob)[..., None]
 
 
-@functools.lru_cache(maxsize=96)
+@functools.lru_cache(maxsize=80)
 def _stage(place: str, style: Style) -> Canvas:
     canvas = backdrop(place, style)
     draw_table(canvas, place, style)
     return canvas
 
 
-@functools.lru_cache(maxsize=96)
+@functools.lru_cache(maxsize=80)
 def _slide(word: str, style: Style) -> Canvas:
     return slide(word, style)
 

@@ -248,8 +248,8 @@ def room_scene(
     if cast:
         first_s = max(come) + rng.uniform(2.5, 4)
         last_s = min(gone) - 2 * TRAVEL_S - 2.5
-        while last_s - first_s > 4 and rng.random() < 0.92:
-            until_s = min(last_s, first_s + rng.uniform(4, 8))
+        while last_s - first_s > 5.5 and rng.random() < 0.92:
+            until_s = min(last_s, first_s + rng.uniform(5.5, 9))
             _act(rng, stays, homes, radii, floor, style, first_s + TRAVEL_S, until_s)
             first_s = until_s + TRAVEL_S + rng.uniform(2.5, 4)
     actors = tuple(
