@@ -104,6 +104,8 @@ def add_lora(model: Any, blocks: int = 4, r: int = 8) -> Any:
     Returns:
         The wrapped model; ``save_pretrained`` writes a folder that `open_adapter` reads.
     """
+    import warnings
+
     from peft import LoraConfig, get_peft_model
 
     config = getattr(model.config, "vision_config", model.config)
@@ -113,9 +115,11 @@ def add_lora(model: Any, blocks: int = 4, r: int = 8) -> Any:
     whole = hasattr(model, "vision_model") and hasattr(model, "text_model")
     front = r"vision_model\." if whole else r"(?:vision_model\.)?"
     targets = rf"{front}encoder\.layers\.(?:{chosen})\.self_attn\.(?:q|v)_proj"
-    return get_peft_model(
-        model, LoraConfig(r=r, lora_alpha=2 * r, lora_dropout=0.0, target_modules=targets)
-    )
+    settings = LoraConfig(r=r, lora_alpha=2 * r, lora_dropout=0.0, target_modules=targets)
+    with warnings.catch_warnings():
+        # peft asks transformers for a property by the name that it had in earlier versions.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        return get_peft_model(model, settings)
 
 
 def _weights_path(folder: Path) -> Path:

@@ -1,0 +1,299 @@
+"""Vectors equal what transformers computes with the model's own processor and tokenizer."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_siglip import IMAGE_SIZE, make_model, picture
+
+from index.errors import ModelError, UsageError
+from index.types import Encoder
+from model import siglip_vision, vision_route
+from model.backbone import Backbone, source_of
+from model.encoder import SiglipEncoder, load_encoder
+from model.hub import find_files
+from model.siglip_vision import PackedTower, ReferenceTower
+
+SENTENCE = "the man eats before the interview"
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("model")
+    return folder, make_model(folder)
+
+
+@pytest.fixture
+def encoder(made: tuple[Path, Any]) -> SiglipEncoder:
+    return load_encoder(str(made[0]), device="cpu", offline=True)
+
+
+def unit(vectors: torch.Tensor) -> np.ndarray:
+    return torch.nn.functional.normalize(vectors.float(), dim=-1).detach().numpy()
+
+
+def frames_by_transformers(folder: Path, model: Any, pictures: list[np.ndarray]) -> np.ndarray:
+    from transformers import AutoImageProcessor
+
+    processor = AutoImageProcessor.from_pretrained(folder)
+    pixels = processor(images=pictures, return_tensors="pt")["pixel_values"]
+    return unit(model.get_image_features(pixel_values=pixels).pooler_output)
+
+
+def test_it_is_an_encoder(encoder: SiglipEncoder) -> None:
+    typed: Encoder = encoder
+    assert typed.space.dim == 32
+    assert typed.batch_size >= 1
+    assert typed.preprocess(picture(90, 70)).shape == (IMAGE_SIZE, IMAGE_SIZE, 3)
+
+
+@pytest.mark.parametrize("resample", [2, 3])
+def test_frames_match_the_models_own_processor(tmp_path: Path, resample: int) -> None:
+    model = make_model(tmp_path / "m", resample=resample)
+    encoder = load_encoder(str(tmp_path / "m"), device="cpu")
+    sizes = [(720, 1280), (1281, 719), (33, 47), (48, 48), (17, 300)]
+    pictures = [picture(*size, seed=number) for number, size in enumerate(sizes)]
+
+    vectors = encoder.encode_pictures([encoder.preprocess(each) for each in pictures])
+
+    expected = frames_by_transformers(tmp_path / "m", model, pictures)
+    assert vectors.dtype == np.float32
+    assert (vectors * expected).sum(axis=1).min() >= 0.999
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+def test_sentences_match_transformers(made: tuple[Path, Any], encoder: SiglipEncoder) -> None:
+    from transformers import AutoTokenizer
+
+    folder, model = made
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    for text in (SENTENCE, "a dog", "das türkise Haus 家 🚪", "x" * 20):
+        inputs = tokenizer(
+            text.lower(), padding="max_length", truncation=True, max_length=64, return_tensors="pt"
+        )["input_ids"]
+        output = model.get_text_features(input_ids=inputs)
+        valid = int((inputs != tokenizer.pad_token_id).sum())
+
+        sentence = encoder.encode_sentence(text)
+
+        np.testing.assert_allclose(sentence.pooled, unit(output.pooler_output)[0], atol=2e-6)
+        tokens = model.text_model.head(output.last_hidden_state[0, :valid])
+        np.testing.assert_allclose(sentence.tokens, unit(tokens), atol=2e-6)
+        assert sentence.text == text
+
+
+def test_capitals_and_spaces_make_no_difference(encoder: SiglipEncoder) -> None:
+    plain = encoder.encode_sentence(SENTENCE)
+    shouted = encoder.encode_sentence(f"  {SENTENCE.upper()}\n")
+    np.testing.assert_array_equal(plain.pooled, shouted.pooled)
+
+
+def test_a_long_sentence_is_cut_and_says_so(encoder: SiglipEncoder) -> None:
+    long = "the red door opens " * 40
+    sentence = encoder.encode_sentence(long)
+    assert sentence.tokens.shape == (64, 32)
+    assert encoder.is_truncated(long)
+    assert not encoder.is_truncated(SENTENCE)
+    np.testing.assert_array_equal(
+        sentence.pooled, encoder.encode_sentence(long + "and a dog").pooled
+    )
+
+
+@pytest.mark.parametrize("empty", ["", "   ", "\n\t"])
+def test_an_empty_sentence_is_refused(encoder: SiglipEncoder, empty: str) -> None:
+    with pytest.raises(UsageError, match="empty"):
+        encoder.encode_sentence(empty)
+
+
+def test_space_and_sentence_need_neither_torch_nor_transformers(made: tuple[Path, Any]) -> None:
+    script = (
+        "import sys; from model.encoder import load_encoder\n"
+        f"encoder = load_encoder({str(made[0])!r}, device='cpu')\n"
+        "encoder.space; encoder.preprocess; encoder.encode_sentence('a dog')\n"
+        "print([name for name in ('torch', 'transformers', 'peft') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=".")
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_each_tower_reads_its_own_weights_alone(
+    made: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from model.weights import Weights
+
+    read: list[str] = []
+    array = Weights.array
+
+    def spied(self: Weights, name: str) -> Any:
+        read.append(name)
+        return array(self, name)
+
+    monkeypatch.setattr(Weights, "array", spied)
+    monkeypatch.setattr(
+        Weights, "rows", lambda self, name, rows: spied(self, name)[rows], raising=True
+    )
+    encoder = load_encoder(str(made[0]), device="cpu")
+    encoder.encode_sentence("a dog")
+    assert read
+    assert all(name.startswith("text_model.") for name in read)
+    read.clear()
+    encoder.encode_pictures([encoder.preprocess(picture(50, 50))])
+    assert {name.partition(".")[0] for name in read} == {
+        "vision_model",
+        "logit_scale",
+        "logit_bias",
+    }
+
+
+def test_no_pictures_give_no_vectors(encoder: SiglipEncoder) -> None:
+    assert encoder.encode_pictures([]).shape == (0, 32)
+
+
+def test_batches_give_what_single_pictures_give(encoder: SiglipEncoder) -> None:
+    pictures = [encoder.preprocess(picture(60, 80, seed)) for seed in range(19)]
+    together = encoder.encode_pictures(pictures)
+    alone = np.concatenate([encoder.encode_pictures([each]) for each in pictures])
+    assert (together * alone).sum(axis=1).min() > 0.9999
+
+
+def test_a_picture_of_another_size_is_a_mistake_of_the_caller(encoder: SiglipEncoder) -> None:
+    with pytest.raises(ValueError, match="preprocessed"):
+        encoder.encode_pictures([picture(50, 50)])
+
+
+def failing_above(limit: int, error: Exception) -> Callable[[Any, torch.Tensor], torch.Tensor]:
+    def call(self: Any, pixels: torch.Tensor) -> torch.Tensor:
+        if len(pixels) > limit:
+            raise error
+        return pixels.mean(dim=(2, 3)).repeat(1, 11)[:, :32] + 1
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ],
+)
+def test_out_of_memory_halves_the_batch_and_goes_on(
+    encoder: SiglipEncoder, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    pictures = [encoder.preprocess(picture(60, 80, seed)) for seed in range(11)]
+    encoder.encode_pictures(pictures[:1])
+    monkeypatch.setattr(type(encoder._vision), "__call__", failing_above(2, error))
+
+    assert encoder.encode_pictures(pictures).shape == (11, 32)
+    assert encoder.batch_size == 2
+
+    monkeypatch.setattr(type(encoder._vision), "__call__", failing_above(0, error))
+    with pytest.raises(ModelError, match="not enough memory"):
+        encoder.encode_pictures(pictures)
+    assert encoder.batch_size == 1
+
+
+def test_other_failures_are_not_taken_for_lack_of_memory(
+    encoder: SiglipEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = [encoder.preprocess(picture(60, 80))]
+    encoder.encode_pictures(pictures)
+    monkeypatch.setattr(
+        type(encoder._vision), "__call__", failing_above(0, RuntimeError("shapes differ"))
+    )
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        encoder.encode_pictures(pictures)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_vectors_that_are_no_numbers_are_an_error(tmp_path: Path, value: float) -> None:
+    from safetensors.torch import save_file
+
+    model = make_model(tmp_path / "m")
+    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    state["vision_model.post_layernorm.bias"][0] = value
+    state["text_model.final_layer_norm.bias"][0] = value
+    save_file(state, tmp_path / "m" / "model.safetensors")
+    encoder = load_encoder(str(tmp_path / "m"), device="cpu")
+    with pytest.raises(ModelError, match="no number"):
+        encoder.encode_pictures([encoder.preprocess(picture(60, 80))])
+    with pytest.raises(ModelError, match="no number"):
+        encoder.encode_sentence("a dog")
+
+
+@pytest.fixture
+def backbone(made: tuple[Path, Any]) -> Backbone:
+    return Backbone(find_files(source_of(str(made[0]))))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_every_form_of_the_tower_agrees_with_transformers(
+    made: tuple[Path, Any], backbone: Backbone, dtype: torch.dtype
+) -> None:
+    pixels = torch.rand(3, 3, IMAGE_SIZE, IMAGE_SIZE, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = unit(made[1].vision_model(pixel_values=pixels).pooler_output)
+        for tower in (
+            PackedTower(backbone.read_vision, backbone.vision, dtype),
+            ReferenceTower(backbone.read_vision, backbone.vision, dtype, "cpu"),
+        ):
+            cosines = (unit(tower(pixels)) * expected).sum(axis=1)
+            assert cosines.min() > (0.999999 if dtype == torch.float32 else 0.9995)
+
+
+def test_a_form_that_disagrees_is_never_used_and_that_is_remembered(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vision_route, "AGREEMENT", 1.1)
+    tower = vision_route.load_vision_tower(backbone, "cpu", None)
+    assert isinstance(tower, ReferenceTower)
+    assert tower.dtype == torch.float32
+    monkeypatch.setattr(vision_route, "_trial", None)  # a second trial would fail
+    again = vision_route.load_vision_tower(backbone, "cpu", None)
+    assert isinstance(again, ReferenceTower)
+
+
+def test_a_form_that_agreed_once_is_loaded_without_the_reference(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = vision_route.load_vision_tower(backbone, "cpu", None)
+    monkeypatch.setattr(vision_route, "_trial", None)
+    monkeypatch.setattr(siglip_vision, "transformers_tower", None)
+    again = vision_route.load_vision_tower(backbone, "cpu", 1)
+    assert type(again) is type(first)
+    assert again.dtype == first.dtype
+    assert torch.get_num_threads() == 1
+
+
+def test_a_form_that_this_machine_lacks_is_passed_over(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(*_: Any) -> None:
+        raise NotImplementedError("no such kernel")
+
+    monkeypatch.setattr(vision_route, "PackedTower", lacking)
+    monkeypatch.setattr(vision_route, "_cpu_has_bfloat16", lambda: False)
+    tower = vision_route.load_vision_tower(backbone, "cpu", None)
+    assert isinstance(tower, ReferenceTower)
+    assert tower.dtype == torch.float32
+
+
+def test_devices_are_checked(made: tuple[Path, Any]) -> None:
+    with pytest.raises(UsageError, match="no device"):
+        load_encoder(str(made[0]), device="gpu")
+    if not torch.cuda.is_available():
+        encoder = load_encoder(str(made[0]), device="cuda")
+        with pytest.raises(UsageError, match="CUDA"):
+            encoder.encode_pictures([encoder.preprocess(picture(50, 50))])
