@@ -1,15 +1,16 @@
 """How likely it is that a described event is there at all, without training.
 
-Two independent witnesses: SigLIP's own sigmoid, which was trained to say whether a
-picture and a sentence belong together, and how far the moment stands out of this
-library for this sentence. A logistic combination weighs them; a model folder may
-carry its own fitted weights in ``calibration.json``.
+Three witnesses: SigLIP's own sigmoid, which was trained to say whether a picture and
+a sentence belong together; how far the moment stands out of this library for this
+sentence; and how far it stands out of its own surroundings. A logistic combination
+weighs them; a model folder may carry its own fitted weights in ``calibration.json``.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -17,9 +18,29 @@ import numpy as np
 import numpy.typing as npt
 
 from index.errors import ModelError
-from index.types import Background
+from index.types import Background, Sentence, Span, Window
 
 Floats = npt.NDArray[np.float64]
+
+BEST_SHARE = 0.5
+"""Share of a moment's frames, the best ones, that frame_witnesses: edges are not exact, and an
+event is not in view in all of its frames."""
+CALIBRATION_NAME = "calibration.json"
+"""File beside a model's weights with its own ``PresenceCalibration``."""
+
+
+@dataclass(frozen=True)
+class Witnesses:
+    """What speaks for an event in one stretch of video."""
+
+    logit: float
+    """SigLIP's logit of the stretch's best frames."""
+    surplus: float
+    """Standard deviations of the library's cosines by which those frames exceed what the
+    best of that many unrelated frames would reach by chance."""
+    contrast: float
+    """Standard deviations of the library's cosines by which the stretch exceeds the rest
+    of its window; 0 where there is no rest."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +53,14 @@ class PresenceCalibration:
     logit_middle: float = -6.0
     """SigLIP logit at which its witness is undecided. Right frames of short sentences
     lie near -3, unrelated ones below -10, so the middle is well under zero."""
-    surplus_weight: float = 0.8
-    """Of the surplus: standard deviations above the library's mean cosine beyond what
-    the best of that many unrelated frames would reach by chance."""
+    surplus_weight: float = 0.6
+    """Of the surplus over chance, whose middle is 0."""
+    contrast_weight: float = 0.4
+    """Of the contrast. The lightest: an event may fill its window."""
+    contrast_middle: float = 1.0
+    """Contrast that the best of many stretches shows where nothing is to be found."""
     offset: float = 0.0
-    """Evidence when both witnesses are undecided; negative is more sceptical."""
+    """Evidence when all witnesses are undecided; negative is more sceptical."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -44,18 +68,12 @@ class PresenceCalibration:
             if not math.isfinite(value):
                 raise ValueError(f"{field.name} must be finite, not {value}")
 
-    def evidence(self, cosine: float, frames: float, background: Background) -> float:
-        """Log-odds that a moment answers the sentence.
-
-        Args:
-            cosine: Cosine of the sentence with the moment, averaged over its best frames.
-            frames: Frames that were averaged.
-            background: The sentence against the library.
-        """
-        logit, surplus = witnesses(cosine, frames, background)
+    def evidence(self, witnesses: Witnesses) -> float:
+        """Log-odds that a moment answers the sentence."""
         return (
-            self.logit_weight * (logit - self.logit_middle)
-            + self.surplus_weight * surplus
+            self.logit_weight * (witnesses.logit - self.logit_middle)
+            + self.surplus_weight * witnesses.surplus
+            + self.contrast_weight * (witnesses.contrast - self.contrast_middle)
             + self.offset
         )
 
@@ -80,17 +98,45 @@ class PresenceCalibration:
             ) from error
 
 
-def witnesses(cosine: float, frames: float, background: Background) -> tuple[float, float]:
-    """SigLIP's logit of a moment and its surplus over chance in this library.
+def frame_witnesses(cosines: Floats, start: int, end: int, background: Background) -> Witnesses:
+    """What the frames ``[start, end)`` of a window say about a sentence.
 
     The best of N unrelated Gaussian values lies about sqrt(2 ln N) deviations above
     their mean, so in a thousand hours a high frame says less than in one; in a library
     of one short video the surplus hovers near zero and the logit decides.
+
+    Args:
+        cosines: float64 [T], the sentence with each frame of the window.
+        start: First frame of the moment.
+        end: Frame after its last.
+        background: The sentence against the library.
     """
-    logit = background.logit_scale * cosine + background.logit_bias
-    trials = max(1.0, background.frames / max(1.0, frames))
-    rise = (cosine - background.mean) / max(background.std, 1e-4)
-    return logit, rise - math.sqrt(2.0 * math.log(trials))
+    inside = cosines[start:end]
+    count = max(1, round(BEST_SHARE * len(inside)))
+    best = float(np.partition(inside, -count)[-count:].mean())
+    spread = max(background.std, 1e-4)
+    trials = max(1.0, background.frames / count)
+    rest = len(cosines) - len(inside)
+    contrast = 0.0
+    if rest:
+        outside = (float(cosines.sum()) - float(inside.sum())) / rest
+        contrast = (float(inside.mean()) - outside) / spread
+    return Witnesses(
+        logit=background.logit_scale * best + background.logit_bias,
+        surplus=(best - background.mean) / spread - math.sqrt(2.0 * math.log(trials)),
+        contrast=contrast,
+    )
+
+
+def span_witnesses(
+    span: Span, window: Window, sentence: Sentence, background: Background
+) -> Witnesses:
+    """What speaks for a given span of a window; the material for ``fit``."""
+    cosines = window.vectors.astype(np.float64) @ sentence.pooled.astype(np.float64)
+    inside = np.flatnonzero((window.times_s >= span.start_s) & (window.times_s < span.end_s))
+    if not len(inside):
+        inside = np.array([np.argmin(np.abs(window.times_s - span.start_s))])
+    return frame_witnesses(cosines, int(inside[0]), int(inside[-1]) + 1, background)
 
 
 def sigmoid(evidence: float) -> float:
@@ -102,31 +148,34 @@ def sigmoid(evidence: float) -> float:
 
 
 def fit(
-    logits: Floats, surpluses: Floats, present: npt.NDArray[np.bool_], ridge: float = 0.01
+    witnesses: Sequence[Witnesses], present: npt.NDArray[np.bool_], ridge: float = 0.01
 ) -> PresenceCalibration:
     """Weights fitted to labelled moments by ridge logistic regression.
 
     Args:
-        logits: float64 [N], SigLIP logits of the best moment of each sentence.
-        surpluses: float64 [N], surpluses of the same moments.
+        witnesses: Of the best moment of each sentence, N of them.
         present: bool [N], whether the sentence's event is in the library.
         ridge: Pull towards zero weights; keeps separable data finite.
     """
-    design = np.stack([logits, surpluses, np.ones_like(logits)], axis=1)
-    scale = np.array([max(logits.std(), 1e-6), max(surpluses.std(), 1e-6), 1.0])
-    shift = np.array([logits.mean(), surpluses.mean(), 0.0])
-    design = (design - shift) / scale
-    weights = np.zeros(3)
-    target = present.astype(np.float64)
-    penalty = ridge * len(target) * np.diag([1.0, 1.0, 0.0])
+    raw = np.array([(w.logit, w.surplus, w.contrast) for w in witnesses], np.float64)
+    shift, scale = raw.mean(axis=0), np.maximum(raw.std(axis=0), 1e-6)
+    design = np.concatenate([(raw - shift) / scale, np.ones((len(raw), 1))], axis=1)
+    weights, target = np.zeros(4), present.astype(np.float64)
+    penalty = ridge * len(target) * np.diag([1.0, 1.0, 1.0, 0.0])
     for _ in range(50):
         chance = 1.0 / (1.0 + np.exp(-np.clip(design @ weights, -30, 30)))
         gradient = design.T @ (chance - target) + penalty @ weights
         curvature = (design * (chance * (1 - chance))[:, None]).T @ design + penalty
-        step = np.linalg.solve(curvature + 1e-9 * np.eye(3), gradient)
+        step = np.linalg.solve(curvature + 1e-9 * np.eye(4), gradient)
         weights -= np.clip(step, -5, 5)
         if np.abs(step).max() < 1e-8:
             break
-    slopes = weights[:2] / scale[:2]
-    constant = float(weights[2] - slopes @ shift[:2])
-    return PresenceCalibration(float(slopes[0]), 0.0, float(slopes[1]), constant)
+    slopes = weights[:3] / scale
+    return PresenceCalibration(
+        logit_weight=float(slopes[0]),
+        logit_middle=0.0,
+        surplus_weight=float(slopes[1]),
+        contrast_weight=float(slopes[2]),
+        contrast_middle=0.0,
+        offset=float(weights[3] - slopes @ shift),
+    )

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from index.types import Background, Localization, ScoredSpan, Sentence, Span, Window
 
 from .edges import EdgeSettings, tighten
-from .presence import PresenceCalibration, sigmoid
+from .presence import PresenceCalibration, frame_witnesses, sigmoid
 from .scenes import cut_positions, novelty, scene_means
 
 Floats = npt.NDArray[np.float64]
@@ -63,8 +63,6 @@ class TrainingFreeSettings:
     """Proposals per window."""
     rank_weight: float = 0.35
     """How much evidence a proposal loses per unit of score behind the best of its window."""
-    best_share: float = 0.5
-    """Share of a moment's frames, the best ones, whose cosines testify to its presence."""
 
 
 class TrainingFreeLocalizer:
@@ -191,9 +189,7 @@ class TrainingFreeLocalizer:
         spans: list[ScoredSpan] = []
         ceiling = np.inf
         for start, end, score in zip(starts, ends, scores, strict=True):
-            count = max(1, round(self.settings.best_share * (end - start)))
-            best = np.partition(cosines[start:end], -count)[-count:]
-            own = self.calibration.evidence(float(best.mean()), count, background)
+            own = self.calibration.evidence(frame_witnesses(cosines, start, end, background))
             if not spans:
                 ceiling = own
             evidence = min(own, ceiling - self.settings.rank_weight * float(scores[0] - score))

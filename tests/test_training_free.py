@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,15 @@ from hypothesis import strategies as st
 from index.errors import ModelError
 from index.types import Background, ScoredSpan, Sentence, Span, Window
 from model.edges import EdgeSettings, tighten
-from model.presence import PresenceCalibration, fit, sigmoid, witnesses
+from model.presence import (
+    CALIBRATION_NAME,
+    PresenceCalibration,
+    Witnesses,
+    fit,
+    frame_witnesses,
+    sigmoid,
+    span_witnesses,
+)
 from model.scenes import cut_positions, novelty, scene_means
 from model.training_free import TrainingFreeLocalizer, edge_times
 
@@ -187,25 +197,34 @@ def test_tightening_keeps_the_ends_of_the_video():
 
 
 def test_the_surplus_asks_more_of_a_larger_library():
-    small, large = against(frames=100), against(frames=3_600_000)
-    _, in_small = witnesses(0.6, 10, small)
-    _, in_large = witnesses(0.6, 10, large)
-    assert in_small > in_large
+    cosines = np.full(20, 0.6)
+    small = frame_witnesses(cosines, 5, 15, against(frames=100))
+    large = frame_witnesses(cosines, 5, 15, against(frames=3_600_000))
+    assert small.surplus > large.surplus
+    assert small.logit == large.logit
+
+
+def test_witnesses_of_a_span_are_those_of_its_frames():
+    window = footage([(1, 40), (3, 20), (2, 40)])
+    found = span_witnesses(Span(40, 60), window, asking_for(3), against())
+    cosines = window.vectors.astype(float) @ SCENES[3]
+    assert astuple(found) == pytest.approx(
+        astuple(frame_witnesses(cosines, 40, 60, against())), abs=1e-5
+    )
+    assert found.contrast > 1
+    assert frame_witnesses(cosines, 0, 100, against()).contrast == 0
 
 
 def test_a_fitted_calibration_separates_and_survives_its_file(tmp_path):
     rng = np.random.default_rng(1)
     present = rng.random(400) < 0.5
     logits = np.where(present, 2.0, -4.0) + rng.normal(size=400)
-    surpluses = np.where(present, 1.0, 0.0) + rng.normal(size=400)
-    calibration = fit(logits, surpluses, present)
-    evidence = (
-        calibration.logit_weight * (logits - calibration.logit_middle)
-        + calibration.surplus_weight * surpluses
-        + calibration.offset
-    )
+    others = np.where(present, 1.0, 0.0) + rng.normal(size=400)
+    witnesses = [Witnesses(a, b, 0.0) for a, b in zip(logits, others, strict=True)]
+    calibration = fit(witnesses, present)
+    evidence = np.array([calibration.evidence(witness) for witness in witnesses])
     assert ((evidence > 0) == present).mean() > 0.97
-    path = tmp_path / "calibration.json"
+    path = tmp_path / CALIBRATION_NAME
     path.write_text(calibration.to_json())
     assert PresenceCalibration.read(path) == calibration
 
