@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import av
 import av.error
-import numpy as np
 from av.codec.context import ThreadType
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
@@ -28,6 +28,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from .errors import MediaError
+from .picture import orientation as orientation
+from .picture import shown_size
+from .picture import upright as upright
 from .types import Picture, VideoInfo
 
 if TYPE_CHECKING:
@@ -43,9 +46,12 @@ CONTAINERS = (
 """Demuxers that read one file and nothing else."""
 MAX_PIXELS = 100_000_000
 """Larger pictures are refused before their memory is asked for; 8K is 33 million."""
+DECODE_ERRORS = (av.error.FFmpegError, ValueError, LookupError)
+"""What reading and decoding damaged packets raises; PyAV's own lists overflow, too."""
 DEVICE_GONE = frozenset({errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN})
 """Error numbers that speak of the drive, not of the file."""
 _HEAD_PACKETS = 600
+_DEMUX_ERRORS = 50
 _COVER = Disposition.attached_pic | Disposition.timed_thumbnails
 _SECONDARY = Disposition.dependent | Disposition.visual_impaired | Disposition.still_image
 
@@ -84,6 +90,14 @@ class OpenVideo:
         """A decoded frame as people see it: RGB uint8 [H, W, 3]."""
         return upright(frame, self.stream.sample_aspect_ratio)
 
+    def packets(self) -> Iterator[VideoPacket]:
+        """Packets of the main stream that are not read yet; damage is stepped over.
+
+        Raises:
+            OSError: When the drive that holds the file goes away.
+        """
+        return read_packets(self.container, self.stream)
+
     def rewind(self) -> None:
         """Starts over at the first byte, with a fresh decoder."""
         self.container.close()
@@ -118,7 +132,7 @@ def check_regular(path: bytes | str | Path) -> Path:
 def _reason(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "not enough memory to open it"
-    if isinstance(error, OSError) and not isinstance(error, av.error.InvalidDataError):
+    if isinstance(error, OSError):
         return f"cannot be read: {error.strerror or error}"
     return "not a video container, or its header is damaged or cut off"
 
@@ -200,22 +214,41 @@ def _too_large(path: Path, width: int, height: int) -> MediaError:
     )
 
 
+def read_packets(container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
+    """Packets of a stream with something in them, stepping over what cannot be read."""
+    errors = 0
+    while errors < _DEMUX_ERRORS:
+        try:
+            for packet in container.demux(stream):
+                errors = 0
+                if packet.size:
+                    yield packet
+            return
+        except LookupError:
+            continue  # a packet of a stream that appeared after opening
+        except DECODE_ERRORS as error:
+            if isinstance(error, OSError) and error.errno in DEVICE_GONE:
+                raise
+            errors += 1
+
+
 def _first_frame(
     container: InputContainer, stream: VideoStream, path: Path
 ) -> tuple[list[VideoPacket], VideoFrame]:
     head: list[VideoPacket] = []
+    packets = read_packets(container, stream)
     try:
-        for packet in container.demux(stream):
-            if packet.size:
+        for packet in chain(islice(packets, _HEAD_PACKETS), [None]):
+            if packet is not None:
                 head.append(packet)
             try:
-                frames = stream.codec_context.decode(packet if packet.size else None)
-            except (av.error.FFmpegError, ValueError):
-                frames = []
+                frames = stream.codec_context.decode(packet)
+            except MemoryError:
+                raise
+            except DECODE_ERRORS:
+                continue
             if frames:
                 return head, frames[0]
-            if len(head) > _HEAD_PACKETS:
-                break
     except Exception as error:
         raise MediaError(f"{path}: {_reason(error)}", _remedy()) from error
     raise MediaError(f"{path}: no picture in it could be decoded", _remedy())
@@ -261,7 +294,7 @@ def declared_duration(container: InputContainer, stream: VideoStream) -> Fractio
 
 def _describe(container: InputContainer, stream: VideoStream, first: VideoFrame) -> VideoInfo:
     turn, _ = orientation(first)
-    width, height = _shown_size(first.width, first.height, stream.sample_aspect_ratio)
+    width, height = shown_size(first.width, first.height, stream.sample_aspect_ratio)
     if turn % 2:
         width, height = height, width
     duration = declared_duration(container, stream)
@@ -276,54 +309,3 @@ def _describe(container: InputContainer, stream: VideoStream, first: VideoFrame)
         rotation=turn * 90,
         has_audio=bool(container.streams.audio),
     )
-
-
-def _shown_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:
-    if not aspect or aspect == 1 or not Fraction(1, 10) <= aspect <= 10:
-        return width, height
-    if aspect > 1:
-        return max(1, round(width * aspect)), height
-    return width, max(1, round(height / aspect))
-
-
-def orientation(frame: VideoFrame) -> tuple[int, bool]:
-    """Quarter turns clockwise that make the frame upright, and whether it is mirrored first."""
-    turn = round(-frame.rotation / 90) % 4
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return turn, False
-    a, b, _, c, d = np.frombuffer(memoryview(cast("bytes", matrix)), dtype=np.int32)[:5].astype(
-        np.float64
-    )
-    if a * d - b * c >= 0:
-        return turn, False
-    # A mirrored matrix is a horizontal flip followed by a turn.
-    return round(np.degrees(np.arctan2(-b, -a)) / 90) % 4, True
-
-
-def upright(frame: VideoFrame, sample_aspect: Fraction | None = None) -> Picture:
-    """A decoded frame as people see it.
-
-    Args:
-        frame: Any pixel format, bit depth and size.
-        sample_aspect: Width of a pixel over its height; None means square.
-
-    Returns:
-        RGB uint8 [H, W, 3]: turned upright, pixels square, one field of an
-        interlaced frame.
-    """
-    width, height = _shown_size(frame.width, frame.height, sample_aspect)
-    if frame.interlaced_frame and frame.height >= 4:
-        woven = frame.to_ndarray(format="rgb24", width=width)
-        picture = np.repeat(woven[0::2], 2, axis=0)[: frame.height]
-        if height != frame.height:
-            rows = np.arange(height) * frame.height // height
-            picture = picture[rows]
-    else:
-        picture = frame.to_ndarray(format="rgb24", width=width, height=height)
-    turn, mirrored = orientation(frame)
-    if mirrored:
-        picture = picture[:, ::-1]
-    if turn:
-        picture = np.rot90(picture, -turn)
-    return np.ascontiguousarray(picture)

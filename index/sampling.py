@@ -9,7 +9,6 @@ irregularity on, every frame is decoded. Both ways choose the same frames.
 
 from __future__ import annotations
 
-import errno
 import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -20,7 +19,7 @@ import av.error
 from av.video.frame import VideoFrame
 
 from .gop import Gop, GopReader, NoPromise, Syntax, promises
-from .media import DEVICE_GONE, OpenVideo, VideoPacket, declared_duration, open_video
+from .media import DECODE_ERRORS, OpenVideo, VideoPacket, declared_duration, open_video
 from .plan import Plan
 from .timeline import Choice, Chooser, Clock, frame_length, largest_gap
 from .types import Picture, Preprocess, SamplingReport
@@ -30,7 +29,6 @@ _SEEKABLE = frozenset({"mov", "matroska"})
 _SEEK_BACK_S = (0, 30, 300)
 _SEEK_FROM_S = 2
 _LANDING_PACKETS = 2000
-_DEMUX_ERRORS = 20
 _DECLARING = frozenset({"mov", "matroska", "avi", "flv", "asf", "mxf"})
 
 
@@ -98,7 +96,10 @@ class Sampler:
         self._limit = None if end_s is None else Fraction(end_s)
         self._everything = everything
         self._heartbeat = heartbeat
-        self._gap = largest_gap(video.format, self._declared())
+        self._declared = None
+        if video.format in _DECLARING:
+            self._declared = declared_duration(video.container, video.stream)
+        self._gap = largest_gap(video.format, self._declared)
         self._nominal = frame_length(video.stream.average_rate or video.stream.guessed_rate)
         self._next = math.ceil(self._start / self._step)
         self._emitted: Fraction | None = None
@@ -176,7 +177,7 @@ class Sampler:
     def _decode_or_doubt(self, packet: VideoPacket | None, gop: Gop) -> list[VideoFrame]:
         try:
             return self._video.stream.codec_context.decode(packet)
-        except (av.error.FFmpegError, ValueError) as error:
+        except DECODE_ERRORS as error:
             if packet is None or packet.pts is None or packet.pts >= gop.key_pts:
                 raise NoPromise("a packet was refused") from error
             return []
@@ -189,6 +190,8 @@ class Sampler:
                 raise NoPromise("a damaged frame")
             choice = plan.chosen.pop(frame.pts, None)
             if choice is not None:
+                if any(pts < frame.pts for pts in plan.chosen):
+                    raise NoPromise("a chosen frame was passed over")
                 self._note_choice(choice.number, choice.time)
                 yield choice.time, frame
 
@@ -232,9 +235,9 @@ class Sampler:
         for packet in chain(packets, [None]):
             try:
                 yield from context.decode(packet)
-            except (av.error.FFmpegError, ValueError) as error:
-                if isinstance(error, OSError) and error.errno == errno.ENOMEM:
-                    raise
+            except MemoryError:
+                raise
+            except DECODE_ERRORS:
                 self._damaged += packet is not None
 
     def _opening(self, syntax: Syntax) -> Iterator[VideoPacket]:
@@ -271,20 +274,10 @@ class Sampler:
         return None
 
     def _packets(self) -> Iterator[VideoPacket]:
-        errors = 0
-        while errors < _DEMUX_ERRORS:
-            try:
-                for packet in self._video.container.demux(self._video.stream):
-                    if self._heartbeat is not None:
-                        self._heartbeat()
-                    if packet.size:
-                        yield packet
-                return
-            except (av.error.FFmpegError, ValueError) as error:
-                if isinstance(error, OSError) and error.errno in DEVICE_GONE:
-                    raise
-                errors += 1
-                self._damaged += 1
+        for packet in self._video.packets():
+            if self._heartbeat is not None:
+                self._heartbeat()
+            yield packet
 
     def _restart_decoder(self) -> None:
         context = self._video.stream.codec_context
@@ -293,7 +286,7 @@ class Sampler:
 
     def _note(self) -> str:
         notes = []
-        declared = self._declared()
+        declared = self._declared
         if self._finished and self._limit is None and declared is not None:
             missing = declared - self._end
             if missing > max(Fraction(1, 4), 2 * self._nominal, declared / 50):
@@ -303,8 +296,3 @@ class Sampler:
         if self._damaged:
             notes.append(f"{self._damaged} damaged packets skipped")
         return "; ".join(notes)
-
-    def _declared(self) -> Fraction | None:
-        if self._video.format not in _DECLARING:
-            return None
-        return declared_duration(self._video.container, self._video.stream)
