@@ -237,7 +237,13 @@ class _Export:
             return False, cut.notes
         from .verify import verify
 
-        verdict = verify(part, request.source, cut, lossless=self._options.mode == "copy")
+        lossless = self._options.mode == "copy"
+        verdict = verify(part, request.source, cut, lossless)
+        if lossless and not verdict.verified:
+            raise MediaError(
+                f"{shown(request.source)} cannot be copied to the frame here: {verdict.note}",
+                "cut it with --mode exact",
+            )
         return verdict.verified, (*cut.notes, *([verdict.note] if verdict.note else []))
 
     def _publish(self, part: Path, request: ClipRequest, cut: Cut) -> Path:

@@ -18,7 +18,8 @@ from .cut_source import ROUNDING, Cut, Source, entries, nothing_there, open_sour
 from .edit_list import set_shown_length
 from .errors import MediaError, UsageError
 from .failpoints import reached
-from .files import shown
+from .files import is_no_space, shown
+from .joined import joints
 from .media import open_output
 
 _RUN_UP = Fraction(1, 5)
@@ -73,15 +74,14 @@ def cut_copy(
         UsageError: The container cannot carry these codecs.
         MediaError: The source has no usable times, or nothing there.
     """
+    if joints(source).joined:
+        raise MediaError(f"{shown(source)} was joined from recordings with clocks apart", _EXACT)
     with open_source(source) as video:
         run = _find(video, source, start, end)
         cut = _cut(run.packets, source, start, end)
         progress(0.2)
         with open_output(part, muxer) as output:
-            tracks = [_pictures(video, run, cut, output)]
-            for stream in video.sounds:
-                tracks.append(_sound(source, stream.index, cut, output))
-            _start(output, video, source, muxer)
+            tracks = _tracks(video, run, cut, source, output)
             reached("mid_clip")
             for time, packet in heapq.merge(*tracks, key=lambda entry: entry[0]):
                 output.mux_one(packet)
@@ -116,7 +116,7 @@ def _stored(video: Source, source: bytes, end: Fraction) -> Iterator[_Stored]:
         if packet.pts is None or video.zero is None:
             raise MediaError(f"{shown(source)} does not say when its frames are shown", _EXACT)
         start = (packet.pts - video.zero) * video.tick
-        length = (packet.duration or 0) * video.tick or 1 / video.rate
+        length = (packet.duration or 0) * video.tick or video.frame_s
         yield _Stored(start, start + length, packet.is_keyframe, packet.is_discard)
         if packet.dts is None:
             past = start >= end + _REORDER
@@ -152,9 +152,26 @@ def _cut(packets: Sequence[_Stored], source: bytes, start: Fraction, end: Fracti
     return Cut(times[0], out_point(seen[-1][1], end), times, notes if before or after else ())
 
 
-def _pictures(video: Source, run: _Run, cut: Cut, output: OutputContainer) -> Iterator[_Entry]:
-    copy = output.add_stream_from_template(video.video.stream)
-    return _picture_entries(video, run, cut, copy)
+def _tracks(
+    video: Source, run: _Run, cut: Cut, source: bytes, output: OutputContainer
+) -> list[Iterator[_Entry]]:
+    """Packets of every track, picture first; the container is ready for them."""
+    try:
+        copy = output.add_stream_from_template(video.video.stream)
+        tracks = [_picture_entries(video, run, cut, copy)]
+        for stream in video.sounds:
+            copied = output.add_stream_from_template(stream)
+            tracks.append(_sound_entries(source, stream.index, cut, copied))
+        output.start_encoding()
+    except (av.FFmpegError, ValueError) as error:
+        if isinstance(error, OSError) and is_no_space(error):
+            raise
+        names = [video.video.info.codec, *(sound.codec_context.name for sound in video.sounds)]
+        raise UsageError(
+            f"{output.format.name} cannot carry what {shown(source)} holds ({', '.join(names)})",
+            _EXACT,
+        ) from error
+    return tracks
 
 
 def _picture_entries(video: Source, run: _Run, cut: Cut, copy: Stream) -> Iterator[_Entry]:
@@ -168,12 +185,6 @@ def _picture_entries(video: Source, run: _Run, cut: Cut, copy: Stream) -> Iterat
     for packet, show, early in zip(found, shows, rising, strict=False):
         packet.stream, packet.pts, packet.dts = copy, show, early - delay
         yield packet.dts * tick, packet
-
-
-def _sound(source: bytes, stream_index: int, cut: Cut, output: OutputContainer) -> Iterator[_Entry]:
-    with open_source(source) as video:
-        copy = output.add_stream_from_template(video.video.container.streams[stream_index])
-    return _sound_entries(source, stream_index, cut, copy)
 
 
 def _sound_entries(source: bytes, stream_index: int, cut: Cut, copy: Stream) -> Iterator[_Entry]:
@@ -195,13 +206,3 @@ def _sound_entries(source: bytes, stream_index: int, cut: Cut, copy: Stream) -> 
                 packet.stream, packet.pts = copy, packet.pts - zero
                 packet.dts = packet.pts
                 yield start, packet
-
-
-def _start(output: OutputContainer, video: Source, source: bytes, muxer: str) -> None:
-    try:
-        output.start_encoding()
-    except (av.FFmpegError, ValueError) as error:
-        names = [video.video.info.codec, *(sound.codec_context.name for sound in video.sounds)]
-        raise UsageError(
-            f"{muxer} cannot carry what {shown(source)} holds ({', '.join(names)})", _EXACT
-        ) from error

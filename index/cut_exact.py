@@ -99,7 +99,7 @@ class _PictureTrack:
 
     def __init__(self, source: bytes, first: ShownFrame, output: OutputContainer) -> None:
         with open_source(source) as opened:
-            rate = opened.rate
+            rate = 1 / opened.frame_s
             aspect = opened.video.stream.sample_aspect_ratio or Fraction(1)
         self._convert = Conversion(first.picture)
         self.notes = self._convert.notes
@@ -115,6 +115,7 @@ class _PictureTrack:
         sample = self._convert(first.picture)
         context.colorspace, context.color_range = sample.colorspace, sample.color_range
         context.color_trc, context.color_primaries = sample.color_trc, sample.color_primaries
+        context.flags |= Flags.frame_duration
         if first.picture.interlaced_frame and not self._convert.on_side:
             context.flags |= Flags.interlaced_dct | Flags.interlaced_me
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from av.container import OutputContainer
 
 from .cut_source import Source, open_source
+from .joined import Joints, joints, jumps
 
 Samples = npt.NDArray[np.float32]
 """Sound, float32 [channels, samples]."""
@@ -124,13 +125,14 @@ def _frames(
 ) -> Iterator[tuple[Fraction, av.AudioFrame]]:
     """Decoded frames as planar floats of one layout and rate, from about ``start`` on."""
     resampler = _Planar()
+    parts = joints(path)
     for number, lead_s in enumerate(_LEAD_S):
         with open_source(path) as source:
             # Entered through the picture: its index is the one that containers keep.
-            place = start - lead_s if start > lead_s else None
+            place = None if parts.joined or start <= lead_s else start - lead_s
             if not source.enter(place):
                 source.enter(None)
-            frames = _timed(source, stream_index)
+            frames = _timed(source, stream_index, parts)
             first = next(frames, None)
             late = first is None or first[0] > start
             if late and place is not None and number + 1 < len(_LEAD_S):
@@ -141,8 +143,12 @@ def _frames(
             return
 
 
-def _timed(source: Source, stream_index: int) -> Iterator[tuple[Fraction, av.AudioFrame]]:
+def _timed(
+    source: Source, stream_index: int, parts: Joints
+) -> Iterator[tuple[Fraction, av.AudioFrame]]:
+    """Frames with their times from the first presented picture, over any joint in the file."""
     stream = source.video.container.streams[stream_index]
+    number, previous = 0, None
     for packet in source.video.container.demux(stream):
         try:
             frames = packet.decode()
@@ -151,8 +157,13 @@ def _timed(source: Source, stream_index: int) -> Iterator[tuple[Fraction, av.Aud
         for frame in frames:
             if not isinstance(frame, av.AudioFrame):
                 continue
-            if frame.pts is not None and frame.time_base is not None:
-                yield frame.pts * frame.time_base - source.offset_s, frame
+            if frame.pts is None or frame.time_base is None:
+                continue
+            stamp = frame.pts * frame.time_base
+            if previous is not None and parts.joined and jumps(previous, stamp, parts.gap):
+                number = min(number + 1, len(parts.offsets_s) - 1)
+            previous = stamp
+            yield stamp + parts.offsets_s[number], frame
 
 
 class _Planar:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
 import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,7 +15,9 @@ from av.stream import Stream
 
 from .errors import MediaError
 from .files import shown
-from .media import OpenVideo, open_video
+from .joined import joints
+from .media import OpenVideo, declared_duration, open_video
+from .timeline import Clock, frame_length, largest_gap
 
 ROUNDING = Fraction(6, 10_000)
 """Asked times come rounded to milliseconds; a frame this close to one is meant by it."""
@@ -21,7 +25,8 @@ HELD = Fraction(1, 2)
 """A frame on screen for longer than this beyond an asked point is cut at that point."""
 BACK_OFF_S = (0, 2, 20)
 """How much earlier to enter a file where the place asked for turns out too late."""
-_FPS = Fraction(25)
+_REORDER = 16
+"""Most frames that any codec holds back to put them in order."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,9 @@ class Source:
         self.tick = video.stream.time_base or Fraction(1, 90_000)
         self.zero = video.first.pts
         """First presented pts; None where the container knows no times."""
-        self.rate = video.stream.average_rate or video.stream.guessed_rate or _FPS
+        self.frame_s = frame_length(video.stream.average_rate or video.stream.guessed_rate)
+        """Seconds between frames, nominally."""
+        self._gap = largest_gap(video.format, declared_duration(video.container, video.stream))
 
     @property
     def offset_s(self) -> Fraction:
@@ -91,18 +98,34 @@ class Source:
 
     def frames(self) -> Iterator[tuple[Fraction, av.VideoFrame]]:
         """Decoded frames with their times; damaged packets are passed over."""
-        count = 0
+        clock = Clock(self.tick, self.frame_s, self._gap, self.zero)
+        for pts, frame in self._stamped():
+            yield clock.read(pts, frame.duration), frame
+
+    def _stamped(self) -> Iterator[tuple[int | None, av.VideoFrame]]:
+        frames = self._decoded()
+        if self.video.format != "avi":
+            yield from ((frame.pts, frame) for frame in frames)
+            return
+        # AVI stamps packets in decoding order; frames come out in order, so their stamps
+        # need only be sorted.
+        waiting: deque[av.VideoFrame] = deque()
+        stamps: list[int] = []
+        for frame in frames:
+            waiting.append(frame)
+            if frame.pts is not None:
+                heapq.heappush(stamps, frame.pts)
+            if len(waiting) > _REORDER:
+                yield (heapq.heappop(stamps) if stamps else None), waiting.popleft()
+        for frame in waiting:
+            yield (heapq.heappop(stamps) if stamps else None), frame
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
         for packet in self.video.container.demux(self.video.stream):
             try:
-                frames = packet.decode()
+                yield from packet.decode()
             except (av.FFmpegError, ValueError):
                 continue
-            for frame in frames:
-                if self.zero is None:
-                    yield count / self.rate, frame
-                elif frame.pts is not None:
-                    yield (frame.pts - self.zero) * self.tick, frame
-                count += 1
 
 
 @contextlib.contextmanager
@@ -135,11 +158,11 @@ def frames_from(path: bytes, at: Fraction, lead_s: int = 0) -> Iterator[ShownFra
     Raises:
         MediaError: The source cannot be opened.
     """
-    for place in entries(at, lead_s):
+    for place in [None] if joints(path).joined else entries(at, lead_s):
         with open_source(path) as source:
             if not source.enter(place):
                 continue
-            frames = _with_ends(source.frames(), 1 / source.rate)
+            frames = _with_ends(source.frames(), source.frame_s)
             first = next(frames, None)
             if place is not None and (first is None or first.start > at + ROUNDING):
                 continue
