@@ -11,7 +11,7 @@ Floats = npt.NDArray[np.float64]
 Cuts = npt.NDArray[np.intp]
 
 
-def novelty(vectors: Floats, half_widths: Sequence[int]) -> Floats:
+def novelty(similarity: Floats, half_widths: Sequence[int]) -> Floats:
     """How sharply a video changes before each frame, in robust deviations.
 
     For each width the mean of the frames after a position is compared with the mean
@@ -19,33 +19,43 @@ def novelty(vectors: Floats, half_widths: Sequence[int]) -> Floats:
     window, so that a calm lecture and shaky sports both show their own cuts.
 
     Args:
-        vectors: float64 [T, D].
+        similarity: float64 [T, T], inner products of the frames.
         half_widths: Frames on either side, one entry per scale.
 
     Returns:
         float64 [T + 1]: entry t is the change between frames t - 1 and t; the two
         ends are 0.
     """
-    frames = len(vectors)
+    frames = len(similarity)
     total = np.zeros(frames + 1)
     if frames < 2:
         return total
-    sums = np.concatenate([np.zeros_like(vectors[:1]), np.cumsum(vectors, axis=0)])
+    corner = np.zeros((frames + 1, frames + 1))
+    np.cumsum(np.cumsum(similarity, axis=0), axis=1, out=corner[1:, 1:])
     at = np.arange(1, frames)
     for width in half_widths:
-        first, last = np.maximum(0, at - width), np.minimum(frames, at + width)
-        before = (sums[at] - sums[first]) / (at - first)[:, None]
-        after = (sums[last] - sums[at]) / (last - at)[:, None]
-        change = ((after - before) ** 2).sum(axis=1)
+        low, high = np.maximum(0, at - width), np.minimum(frames, at + width)
+        change = (
+            _block_means(corner, low, at, low, at)
+            + _block_means(corner, at, high, at, high)
+            - 2 * _block_means(corner, low, at, at, high)
+        )
         total[1:frames] += _standardised(change)
     return total / max(1, len(half_widths))
+
+
+def _block_means(corner: Floats, top: Cuts, bottom: Cuts, left: Cuts, right: Cuts) -> Floats:
+    """Means of rectangles of a matrix from its summed-area table."""
+    sums = corner[bottom, right] - corner[top, right] - corner[bottom, left] + corner[top, left]
+    means: Floats = sums / ((bottom - top) * (right - left))
+    return means
 
 
 def _standardised(change: Floats) -> Floats:
     deviation = change - np.median(change)
     spread = max(1.48 * float(np.median(np.abs(deviation))), 0.25 * float(np.abs(deviation).mean()))
-    # float16 storage leaves differences of about 1e-7 between equal frames.
-    return deviation / max(spread, 1e-6)
+    # Rounding alone leaves changes of about 1e-6 between equal frames.
+    return deviation / max(spread, 1e-5)
 
 
 def cut_positions(strength: Floats, threshold: float, reach: int) -> Cuts:

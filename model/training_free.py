@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from index.types import Background, Localization, ScoredSpan, Sentence, Span, Window
+from index.types import Background, Localization, ScoredSpan, Sentence, Span, Vectors, Window
 
 from .edges import EdgeSettings, tighten
 from .presence import PresenceCalibration, frame_witnesses, sigmoid
@@ -99,17 +99,17 @@ class TrainingFreeLocalizer:
         frames = len(window.times_s)
         if frames == 0 or window.times_s[0] >= window.duration_s:
             return Localization((), np.zeros(frames, np.float32))
-        vectors = window.vectors.astype(np.float64)
-        query = sentence.pooled.astype(np.float64)
-        centred = self._centred(vectors, background)
-        cuts = self._cuts(centred, window.step_s)
-        relevance = self._relevance(scene_means(centred, cuts), np.diff(cuts), query, background)
+        centred = self._centred(window.vectors, background)
+        similarity = (centred @ centred.T).astype(np.float64)
+        by_text = (centred @ sentence.pooled).astype(np.float64)
+        cuts = self._cuts(similarity, window.step_s)
+        relevance = self._relevance(by_text, similarity, cuts, background)
         edges_s = edge_times(window)
         starts, ends, scores = self._candidates(relevance, cuts, edges_s)
         order = _suppressed(
             edges_s[starts], edges_s[ends], scores, self.settings.nms_iou, self.settings.max_spans
         )
-        cosines = vectors @ query
+        cosines = (window.vectors @ sentence.pooled).astype(np.float64)
         spans = self._scored(
             edges_s, starts[order], ends[order], scores[order], cosines, background
         )
@@ -125,34 +125,36 @@ class TrainingFreeLocalizer:
         """
         return replace(proposal, span=tighten(proposal.span, window, self.edges))
 
-    def _centred(self, vectors: Floats, background: Background) -> Floats:
+    def _centred(self, vectors: Vectors, background: Background) -> Vectors:
         """Without what all frames share: the video's style and the gap to text."""
         prior = self.settings.center_frames
-        center = vectors.sum(axis=0) + prior * background.center.astype(np.float64)
-        centred: Floats = vectors - center / (len(vectors) + prior)
+        center = (vectors.sum(axis=0) + prior * background.center) / (len(vectors) + prior)
+        centred: Vectors = vectors - center.astype(np.float32)
         return centred
 
-    def _cuts(self, centred: Floats, step_s: float) -> Positions:
+    def _cuts(self, similarity: Floats, step_s: float) -> Positions:
         frames_of = [max(1, round(width_s / step_s)) for width_s in self.settings.novelty_s]
-        strength = novelty(centred, sorted(set(frames_of)))
+        strength = novelty(similarity, sorted(set(frames_of)))
         reach = max(1, round(self.settings.cut_reach_s / step_s))
         return cut_positions(strength, self.settings.cut_threshold, reach)
 
     def _relevance(
-        self, scenes: Floats, lengths: Positions, query: Floats, background: Background
+        self, by_text: Floats, similarity: Floats, cuts: Positions, background: Background
     ) -> Floats:
-        """How well each scene fits, float64 [S], about mean 0 and spread at most 1."""
+        """How well each scene fits, float64 [S], about mean 0 and spread at most 1.
+
+        Scenes near the sentence, weighted by how near, form a visual prototype; scenes
+        are then judged by their likeness to it as well as by the sentence itself.
+        """
         s = self.settings
-        weights = lengths / lengths.sum()
-        by_text, spread = _standardised(scenes @ query, weights)
+        weights = np.diff(cuts) / cuts[-1]
+        text, spread = _standardised(scene_means(by_text, cuts), weights)
         floor = s.spread_floor * background.std
         certainty = spread / np.hypot(spread, floor) if spread > 0 else 0.0
-        pull = weights * np.exp(s.feedback_sharpness * by_text)
-        prototype = pull @ scenes / pull.sum()
-        by_sight, _ = _standardised(scenes @ prototype, weights)
-        mixed, _ = _standardised(
-            (1 - s.feedback_share) * by_text + s.feedback_share * by_sight, weights
-        )
+        pull = weights * np.exp(s.feedback_sharpness * text)
+        between = scene_means(scene_means(similarity, cuts).T, cuts)
+        sight, _ = _standardised(between @ pull, weights)
+        mixed, _ = _standardised((1 - s.feedback_share) * text + s.feedback_share * sight, weights)
         return mixed * certainty
 
     def _candidates(

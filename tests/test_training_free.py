@@ -163,7 +163,8 @@ def test_edges_lie_between_frames(frames, step_s):
 
 def test_cuts_are_where_the_scene_changes():
     window = footage([(1, 20), (2, 25), (3, 15)], noise=0.05)
-    strength = novelty(window.vectors.astype(float), [1, 2, 4, 8])
+    vectors = window.vectors.astype(float)
+    strength = novelty(vectors @ vectors.T, [1, 2, 4, 8])
     cuts = cut_positions(strength, 1.0, 2)
     assert {0, 20, 45, 60} <= set(cuts.tolist())
     assert sorted(np.argsort(-strength)[:2]) == [20, 45]
