@@ -122,7 +122,8 @@ def _cast(rng: random.Random, kinds: Sequence[Kind]) -> list[Kind]:
             return cast
 
 
-def _frames(states: Iterable[State]) -> Iterator[Picture]:
+def frames_of(states: Iterable[State]) -> Iterator[Picture]:
+    """Pictures of states one after the other, drawn again only where something changed."""
     last: tuple[State, Picture] | None = None
     for state in states:
         if last is None or last[0] != state:
@@ -168,7 +169,7 @@ def make_archive(folder: Path, seed: int, videos: int = 6) -> DemoArchive:
     ]
     lines = [timeline(video.script) for video in made]
     for video, states in zip(made, lines, strict=True):
-        write_video(video.path, _frames(states))
+        write_video(video.path, frames_of(states))
     return DemoArchive(folder, tuple(made), make_queries(rng, made, lines))
 
 

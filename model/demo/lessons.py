@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -85,7 +86,7 @@ def _patch_labels(state: State) -> npt.NDArray[np.int64]:
 
 def worn(picture: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """A picture as video compression leaves it: coarse colour, some blur, some noise."""
-    pixels = picture.astype(np.float32)
+    pixels: npt.NDArray[np.floating[Any]] = picture.astype(np.float32)
     luma = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
     chroma = pixels - luma[..., None]
     rows = chroma[::2] + chroma[1::2]
