@@ -7,7 +7,6 @@ ends itself, even in the middle of a decode.
 
 from __future__ import annotations
 
-import errno
 import os
 import pickle
 import queue
@@ -22,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import MediaError
-from .media import DEVICE_GONE, open_video
+from .media import open_video
+from .packets import drive_error
 from .sampling import Sampler
 from .types import Picture, Preprocess
 
@@ -71,15 +71,14 @@ def serve(
 def describe_failure(error: Exception, path: bytes) -> Message:
     """What went wrong with one file: the reason for people, and its kind."""
     cause = error.__cause__ or error
-    code = cause.errno if isinstance(cause, OSError) else None
     if isinstance(error, MediaError):
         place = f"{Path(os.fsdecode(path)).absolute()}: "
         reason = error.message.removeprefix(place)
     else:
         reason = str(error) or type(error).__name__
-    if code in DEVICE_GONE:
+    if drive_error(Path(os.fsdecode(path)), cause) is not None:
         return "failed", (reason, "device")
-    if isinstance(cause, MemoryError) or code == errno.ENOMEM:
+    if isinstance(cause, MemoryError):
         return "failed", ("it needs more memory than one file may take", "memory")
     return "failed", (reason, "unreadable")
 

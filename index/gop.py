@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .media import OpenVideo, VideoPacket
+from .media import OpenVideo
+from .packets import VideoPacket
 
 CONTAINERS = frozenset({"mov", "matroska", "mpegts", "flv", "ivf"})
 """Formats whose packets carry a true presentation time and a true key flag."""

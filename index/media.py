@@ -7,37 +7,30 @@ addresses are refused whatever their file is called.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, cast
 
 import av
 import av.error
 from av.codec.context import ThreadType
 from av.container import InputContainer, OutputContainer
-from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from .errors import MediaError
+from .packets import DECODE_ERRORS, DEVICE_GONE, VideoPacket, drive_error, read_packets
 from .picture import orientation as orientation
 from .picture import shown_size
 from .picture import upright as upright
 from .types import Picture, VideoInfo
-
-if TYPE_CHECKING:
-    VideoPacket: TypeAlias = Packet[VideoStream]
-    """A compressed packet of a video stream."""
-else:
-    VideoPacket = Packet
 
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,mxf,"
@@ -46,12 +39,7 @@ CONTAINERS = (
 """Demuxers that read one file and nothing else."""
 MAX_PIXELS = 100_000_000
 """Larger pictures are refused before their memory is asked for; 8K is 33 million."""
-DECODE_ERRORS = (av.error.FFmpegError, ValueError, LookupError)
-"""What reading and decoding damaged packets raises; PyAV's own lists overflow, too."""
-DEVICE_GONE = frozenset({errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN})
-"""Error numbers that speak of the drive, not of the file."""
 _HEAD_PACKETS = 600
-_DEMUX_ERRORS = 50
 _COVER = Disposition.attached_pic | Disposition.timed_thumbnails
 _SECONDARY = Disposition.dependent | Disposition.visual_impaired | Disposition.still_image
 
@@ -79,7 +67,6 @@ class OpenVideo:
     info: VideoInfo
     head: list[VideoPacket]
     first: VideoFrame
-    _reopen: Callable[[], InputContainer] = field(repr=False)
 
     @property
     def format(self) -> str:
@@ -101,7 +88,7 @@ class OpenVideo:
     def rewind(self) -> None:
         """Starts over at the first byte, with a fresh decoder."""
         self.container.close()
-        self.container = self._reopen()
+        self.container = open_container(self.path)
         self.stream = _prepare(_main_stream(self.container, self.path), self.path)
         self.head = []
 
@@ -129,12 +116,21 @@ def check_regular(path: bytes | str | Path) -> Path:
     return absolute
 
 
-def _reason(error: BaseException) -> str:
+def _unusable(path: Path, error: BaseException) -> MediaError:
+    if isinstance(error, MediaError):
+        return error
+    cause: BaseException = error
+    reason = "not a video container, or its header is damaged or cut off"
     if isinstance(error, MemoryError):
-        return "not enough memory to open it"
-    if isinstance(error, OSError):
-        return f"cannot be read: {error.strerror or error}"
-    return "not a video container, or its header is damaged or cut off"
+        reason = "not enough memory to open it"
+    elif isinstance(error, OSError):
+        gone = drive_error(path, error)
+        if gone is not None or error.errno not in DEVICE_GONE:
+            cause = gone or error
+            reason = f"cannot be read: {os.strerror(cause.errno or 0)}"
+    media_error = MediaError(f"{path}: {reason}", _remedy())
+    media_error.__cause__ = cause
+    return media_error
 
 
 def open_container(path: bytes | str | Path) -> InputContainer:
@@ -155,7 +151,7 @@ def open_container(path: bytes | str | Path) -> InputContainer:
             **options,
         )
     except Exception as error:  # damaged input raises far more than FFmpegError
-        raise MediaError(f"{absolute}: {_reason(error)}", _remedy()) from error
+        raise _unusable(absolute, error)  # noqa: B904 (it carries its own cause)
     return cast(InputContainer, container)
 
 
@@ -181,7 +177,8 @@ def _main_stream(container: InputContainer, path: Path) -> VideoStream:
 
     def rank(stream: VideoStream) -> tuple[bool, bool, bool, int, int]:
         shown = stream.disposition
-        area = (stream.width or 0) * (stream.height or 0)
+        context = stream.codec_context  # None for a codec that FFmpeg does not know
+        area = context.width * context.height if context is not None else 0
         return (
             area > 0,
             not shown & _SECONDARY,
@@ -214,43 +211,22 @@ def _too_large(path: Path, width: int, height: int) -> MediaError:
     )
 
 
-def read_packets(container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
-    """Packets of a stream with something in them, stepping over what cannot be read."""
-    errors = 0
-    while errors < _DEMUX_ERRORS:
-        try:
-            for packet in container.demux(stream):
-                errors = 0
-                if packet.size:
-                    yield packet
-            return
-        except LookupError:
-            continue  # a packet of a stream that appeared after opening
-        except DECODE_ERRORS as error:
-            if isinstance(error, OSError) and error.errno in DEVICE_GONE:
-                raise
-            errors += 1
-
-
 def _first_frame(
     container: InputContainer, stream: VideoStream, path: Path
 ) -> tuple[list[VideoPacket], VideoFrame]:
     head: list[VideoPacket] = []
     packets = read_packets(container, stream)
-    try:
-        for packet in chain(islice(packets, _HEAD_PACKETS), [None]):
-            if packet is not None:
-                head.append(packet)
-            try:
-                frames = stream.codec_context.decode(packet)
-            except MemoryError:
-                raise
-            except DECODE_ERRORS:
-                continue
-            if frames:
-                return head, frames[0]
-    except Exception as error:
-        raise MediaError(f"{path}: {_reason(error)}", _remedy()) from error
+    for packet in chain(islice(packets, _HEAD_PACKETS), [None]):
+        if packet is not None:
+            head.append(packet)
+        try:
+            frames = stream.codec_context.decode(packet)
+        except MemoryError:
+            raise
+        except DECODE_ERRORS:
+            continue
+        if frames:
+            return head, frames[0]
     raise MediaError(f"{path}: no picture in it could be decoded", _remedy())
 
 
@@ -265,19 +241,24 @@ def open_video(path: bytes | str | Path) -> Iterator[OpenVideo]:
         MediaError: When the file is not regular, not a video container, has no
             video stream, is too large, or not one picture can be decoded.
     """
-    container = open_container(path)
     absolute = check_regular(path)
-    video: OpenVideo | None = None
+    container = open_container(absolute)
     try:
-        stream = _prepare(_main_stream(container, absolute), absolute)
-        head, first = _first_frame(container, stream, absolute)
-        info = _describe(container, stream, first)
-        video = OpenVideo(
-            absolute, container, stream, info, head, first, lambda: open_container(absolute)
-        )
+        video = _prime(container, absolute)
+    except Exception as error:
+        container.close()
+        raise _unusable(absolute, error)  # noqa: B904 (it carries its own cause)
+    try:
         yield video
     finally:
-        (video.container if video else container).close()
+        video.container.close()
+
+
+def _prime(container: InputContainer, path: Path) -> OpenVideo:
+    stream = _prepare(_main_stream(container, path), path)
+    head, first = _first_frame(container, stream, path)
+    info = _describe(container, stream, first)
+    return OpenVideo(path, container, stream, info, head, first)
 
 
 def declared_duration(container: InputContainer, stream: VideoStream) -> Fraction | None:

@@ -19,7 +19,8 @@ import av.error
 from av.video.frame import VideoFrame
 
 from .gop import Gop, GopReader, NoPromise, Syntax, promises
-from .media import DECODE_ERRORS, OpenVideo, VideoPacket, declared_duration, open_video
+from .media import OpenVideo, declared_duration, open_video
+from .packets import DECODE_ERRORS, VideoPacket
 from .plan import Plan
 from .timeline import Choice, Chooser, Clock, frame_length, largest_gap
 from .types import Picture, Preprocess, SamplingReport

@@ -162,6 +162,7 @@ def _stream(
     options: dict[str, str] | None,
 ) -> Any:
     encoder = ENCODERS.get(codec, codec)
+    os.environ.setdefault("SVT_LOG", "1")  # its banner goes to stderr
     quick = {
         "libx264": {"preset": "veryfast", "x264-params": "scenecut=0:keyint_min=1:threads=1"},
         "libx265": {
