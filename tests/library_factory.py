@@ -36,7 +36,10 @@ def add_video(
     library: Library, path: bytes, frames: int = 50, seed: int = 0, fingerprint: str = ""
 ) -> int:
     video_id = library.begin_attempt(path, fingerprint or f"fp-{path!r}-{seed}", STAT)
-    library.stage_chunk(video_id, np.arange(frames, dtype=np.float64), unit_vectors(frames, seed))
+    staged_s = library.staged_until_s(video_id)
+    times = np.arange(frames, dtype=np.float64)
+    fresh = times > (-1.0 if staged_s is None else staged_s)
+    library.stage_chunk(video_id, times[fresh], unit_vectors(frames, seed)[fresh])
     library.commit_video(video_id, SamplingReport(float(frames), 0, False), INFO)
     return video_id
 

@@ -1,7 +1,7 @@
 """Walking folders: what is looked at, what is passed over, what is reported."""
 
 # Most names here are bytes, which Path cannot hold.
-# ruff: noqa: PTH
+# ruff: noqa: PTH108, PTH109, PTH117, PTH118, PTH119, PTH123
 from __future__ import annotations
 
 import os
