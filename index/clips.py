@@ -23,6 +23,8 @@ MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
 """FFmpeg's container for each file ending that a clip may have."""
 _EDIT_LISTS = frozenset(["mp4", "mov"])
 _BARELY_FREE = 1 << 20
+_SHORT_S = 0.05
+"""A clip that ends this much before it should is worth a remark."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,8 @@ class _Export:
                 request.source, start, end, part, MUXERS[options.container], progress
             )
             verified, notes = self._verified(part, request, cut)
+            if cut.end < request.end_s - _SHORT_S:
+                notes += (f"ends at {float(cut.end):.3f} s: nothing can be read after that",)
             digest = self._digest(request.source, state) if options.hash_source else ""
             if not FileStat.read(request.source).same_content_as(state):
                 raise _changed(request, "while it was being cut")

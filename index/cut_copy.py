@@ -78,7 +78,7 @@ def cut_copy(
         raise MediaError(f"{shown(source)} was joined from recordings with clocks apart", _EXACT)
     with open_source(source) as video:
         run = _find(video, source, start, end)
-        cut = _cut(run.packets, source, start, end)
+        cut = _cut(run.packets, source, start, end, video.notes)
         progress(0.2)
         with open_output(part, muxer) as output:
             tracks = _tracks(video, run, cut, source, output)
@@ -133,7 +133,13 @@ def _lasting(packets: Sequence[_Stored]) -> list[_Stored]:
     return [_Stored(p.start, following.get(p.start, p.end), p.is_key, p.is_hidden) for p in packets]
 
 
-def _cut(packets: Sequence[_Stored], source: bytes, start: Fraction, end: Fraction) -> Cut:
+def _cut(
+    packets: Sequence[_Stored],
+    source: bytes,
+    start: Fraction,
+    end: Fraction,
+    notes: tuple[str, ...],
+) -> Cut:
     seen = sorted(
         (packet.start, packet.end)
         for packet in packets
@@ -144,12 +150,11 @@ def _cut(packets: Sequence[_Stored], source: bytes, start: Fraction, end: Fracti
     times = tuple(begin for begin, _ in seen)
     before = sum(packet.start < times[0] for packet in packets)
     after = sum(packet.start > times[-1] for packet in packets)
-    notes = (
-        f"holds {before} frames before and {after} after the clip, which the edit list hides; "
-        "a player that ignores edit lists shows them",
-    )
+    if before or after:
+        hidden = f"holds {before} frames before and {after} after the clip, which the edit list"
+        notes += (f"{hidden} hides; a player that ignores edit lists shows them",)
     # Players skip a frame that began before an edit, so a copy begins with a whole one.
-    return Cut(times[0], out_point(seen[-1][1], end), times, notes if before or after else ())
+    return Cut(times[0], out_point(seen[-1][1], end), times, notes)
 
 
 def _tracks(

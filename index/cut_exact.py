@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -64,8 +65,9 @@ def cut_exact(
     begin = in_point(first.start, start)
     times: list[Fraction] = []
     with open_output(part, muxer, _MUXING.get(muxer)) as output:
-        picture = _PictureTrack(source, first, output)
-        sounds = _sound_tracks(source, begin, output)
+        facts = _facts(source)
+        picture = _PictureTrack(facts, first, output)
+        sounds = _sound_tracks(source, facts, begin, output)
         for frame in itertools.chain([first], frames):
             last = frame
             times.append(frame.start)
@@ -78,15 +80,36 @@ def cut_exact(
         picture.finish()
         for sound in sounds:
             sound.finish(finish - begin)
-    return Cut(begin, finish, tuple(times), picture.notes)
+    return Cut(begin, finish, tuple(times), (*picture.notes, *facts.notes))
 
 
-def _sound_tracks(source: bytes, start: Fraction, output: OutputContainer) -> list[SoundTrack]:
-    """One track for every sound stream that has something to say from here on."""
+@dataclass(frozen=True)
+class _Facts:
+    """What the container says about its tracks."""
+
+    rate: Fraction
+    aspect: Fraction
+    sounds: tuple[tuple[int, str | None], ...]
+    """Index and language of each sound stream."""
+    notes: tuple[str, ...]
+
+
+def _facts(source: bytes) -> _Facts:
     with open_source(source) as opened:
-        streams = [(stream.index, stream.language) for stream in opened.sounds]
+        return _Facts(
+            1 / opened.frame_s,
+            opened.video.stream.sample_aspect_ratio or Fraction(1),
+            tuple((stream.index, stream.language) for stream in opened.sounds),
+            opened.notes,
+        )
+
+
+def _sound_tracks(
+    source: bytes, facts: _Facts, start: Fraction, output: OutputContainer
+) -> list[SoundTrack]:
+    """One track for every sound stream that has something to say from here on."""
     tracks = []
-    for stream_index, language in streams:
+    for stream_index, language in facts.sounds:
         track = SoundTrack(source, stream_index, start, output)
         if track.heard:
             track.name(language)
@@ -97,26 +120,24 @@ def _sound_tracks(source: bytes, start: Fraction, output: OutputContainer) -> li
 class _PictureTrack:
     """The H.264 track of a clip."""
 
-    def __init__(self, source: bytes, first: ShownFrame, output: OutputContainer) -> None:
-        with open_source(source) as opened:
-            rate = 1 / opened.frame_s
-            aspect = opened.video.stream.sample_aspect_ratio or Fraction(1)
+    def __init__(self, facts: _Facts, first: ShownFrame, output: OutputContainer) -> None:
         self._convert = Conversion(first.picture)
         self.notes = self._convert.notes
         self._output = output
         self._tick = _tick(first.picture.time_base)
-        self._stream = output.add_stream("libx264", rate=rate, options=dict(_ENCODER))
+        self._stream = output.add_stream("libx264", rate=facts.rate, options=dict(_ENCODER))
         context = self._stream.codec_context
         context.width, context.height = self._convert.width, self._convert.height
         context.pix_fmt = "yuv420p"
         context.time_base = self._tick
         context.max_b_frames = _NO_REORDERING
-        context.sample_aspect_ratio = 1 / aspect if self._convert.on_side else aspect
+        turned = self._convert.on_side
+        context.sample_aspect_ratio = 1 / facts.aspect if turned else facts.aspect
         sample = self._convert(first.picture)
         context.colorspace, context.color_range = sample.colorspace, sample.color_range
         context.color_trc, context.color_primaries = sample.color_trc, sample.color_primaries
         context.flags |= Flags.frame_duration
-        if first.picture.interlaced_frame and not self._convert.on_side:
+        if first.picture.interlaced_frame and not turned:
             context.flags |= Flags.interlaced_dct | Flags.interlaced_me
 
     def write(self, shown: ShownFrame, begin: Fraction, end: Fraction) -> None:
@@ -136,7 +157,7 @@ class _PictureTrack:
 
 
 def _tick(time_base: Fraction | None) -> Fraction:
-    """The source's own clock, so that no time is rounded; milliseconds' tenth without one."""
+    """The source's own clock, so that no time is rounded; broadcast's without one."""
     if time_base and time_base.denominator < _FINEST:
         return Fraction(1, time_base.denominator)
     return Fraction(1, 90_000)

@@ -77,6 +77,12 @@ class Source:
         streams = self.video.container.streams.audio
         return [stream for stream in streams if stream.codec_context is not None]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a clip of this source has to do without."""
+        lost = len(self.video.container.streams.audio) - len(self.sounds)
+        return (f"{lost} sound tracks of an unknown codec were left out",) if lost else ()
+
     def enter(self, at: Fraction | None) -> bool:
         """Goes to a key frame at or before a time (None: the first byte); False if it cannot."""
         if at is None:
@@ -121,7 +127,13 @@ class Source:
             yield (heapq.heappop(stamps) if stamps else None), frame
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
-        for packet in self.video.container.demux(self.video.stream):
+        packets = self.video.container.demux(self.video.stream)
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, av.InvalidDataError):
+                # Unreadable from here on: what was read so far is still worth having.
+                return
             try:
                 yield from packet.decode()
             except (av.FFmpegError, ValueError):

@@ -50,7 +50,11 @@ def write_manifest(results: Sequence[ClipResult], options: ExportOptions) -> tup
         csv_part.write_text(_table(record), encoding="utf-8", newline="")
         stem = _free_stem(folder)
         table = publish(csv_part, folder / f"{stem}.csv", overwrite=False)
-        return publish(json_part, folder / f"{stem}.json", overwrite=False), table
+        try:
+            return publish(json_part, folder / f"{stem}.json", overwrite=False), table
+        except BaseException:
+            table.unlink(missing_ok=True)
+            raise
 
 
 def manifest(results: Sequence[ClipResult], options: ExportOptions) -> dict[str, Any]:

@@ -226,3 +226,23 @@ def test_old_containers(tmp_path, name, recipe):
     if recipe.sound:
         # AVI has no presentation times: players show its picture a frame late, too.
         assert beeps(result.path) == pytest.approx([0.4, 1.4], abs=0.05)
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "ts", "mp4"])
+def test_a_damaged_or_cut_off_source_gives_what_can_be_read(tmp_path, suffix):
+    source = write(tmp_path / f"damaged.{suffix}", Recipe(options={"g": "10", "bf": "2"}))
+    content = bytearray(source.read_bytes())
+    if suffix == "mp4":
+        content[len(content) // 3 : len(content) // 3 + 200] = bytes(200)
+    else:
+        del content[len(content) // 2 :]
+    source.write_bytes(content)
+    wanted = ClipRequest(os.fsencode(source), 0.4, 3.6, "damaged")
+    result = export_clip(wanted, ExportOptions(tmp_path / "out"))
+    assert result.ok, result.failure
+    with av.open(str(result.path)) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+    assert frames == result.frames
+    if suffix != "mp4":
+        assert 15 < frames < 60
+        assert any("nothing can be read after that" in note for note in result.notes)
