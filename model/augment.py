@@ -28,6 +28,8 @@ class AugmentConfig:
     """The timeline starts elsewhere and wraps around."""
     absent: float = 0.2
     """The event is not there: another sentence, or the moments are pasted over."""
+    by_sentence: float = 0.5
+    """Of the absent ones, how many are asked another video's sentence."""
 
 
 def blend(donor: Array, host_mean: Array) -> Array:

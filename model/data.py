@@ -89,6 +89,7 @@ class MomentDataset(Dataset[Sample]):
             around a moment.
         augment: Changes for training; None serves the records as they are.
         seed: Seed of all random choices.
+        hull: The one target is the stretch from the first start to the last end.
     """
 
     def __init__(
@@ -98,16 +99,21 @@ class MomentDataset(Dataset[Sample]):
         window_s: float,
         augment: AugmentConfig | None = None,
         seed: int = 0,
+        hull: bool = False,
     ) -> None:
-        self.records = tuple(records)
+        self.records = tuple(map(_hull, records)) if hull else tuple(records)
         self._features = features
         self._window_s = window_s
         self._augment = augment
         self._seed = seed
         self._epoch = 0
 
-    def set_epoch(self, epoch: int) -> None:
-        """Chooses the random changes of the samples that follow."""
+    def redraw(self, epoch: int) -> None:
+        """Chooses the random changes of the samples that follow.
+
+        Not called ``set_epoch``: accelerate would call that with its own count, which
+        starts anew when a training is resumed.
+        """
         self._epoch = epoch
 
     def by_step(self) -> list[list[int]]:
@@ -180,7 +186,7 @@ class MomentDataset(Dataset[Sample]):
             frames, edges, saliency = roll(sample.frames, sample.edges, sample.saliency, rng)
             sample = replace(sample, frames=frames, edges=edges, saliency=saliency)
         if touched[2] < config.absent:
-            sample = self._absent(sample, number, rng, by_sentence=touched[3] < 0.5)
+            sample = self._absent(sample, number, rng, by_sentence=touched[3] < config.by_sentence)
         return sample
 
     def _absent(
@@ -214,6 +220,11 @@ class MomentDataset(Dataset[Sample]):
             if them.video != mine.video and them.query != mine.query:
                 return other
         return other
+
+
+def _hull(record: Record) -> Record:
+    starts, ends = zip(*record.windows, strict=True)
+    return replace(record, windows=((min(starts), max(ends)),))
 
 
 def frame_saliency(record: Record, frames: int, step_s: float) -> Array:

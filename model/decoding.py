@@ -43,7 +43,8 @@ class Decoded:
 @torch.no_grad()
 def decode(grounder: Grounder, grounding: Grounding, config: DecodeConfig) -> list[Decoded]:
     """Ranked spans, presence and saliency of every row of the batch."""
-    spans = propose(grounding.scores, grounding.mask, config.proposals, config.peaks)
+    by_inside = grounder.config.scored_spans
+    spans = propose(grounding.scores, grounding.mask, config.proposals, config.peaks, by_inside)
     scores = _ranking(grounder, grounding, spans)
     out = []
     for row, length in enumerate(grounding.mask.sum(1).tolist()):

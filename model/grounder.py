@@ -19,6 +19,9 @@ from .temporal import SecondsEncoding, TemporalContext
 MAX_TOKENS = 64
 """Words beyond SigLIP 2's own limit are not seen."""
 
+MATCHES = 2
+"""Direct measures of how well a frame fits the sentence."""
+
 
 @dataclass(frozen=True)
 class GrounderConfig:
@@ -39,6 +42,8 @@ class GrounderConfig:
     input_dropout: float = 0.3
     words: bool = True
     """Frames attend to words; otherwise only to the pooled sentence."""
+    matched: bool = True
+    """Frames are carried into the text's space and multiplied with the sentence there."""
     centred: bool = True
     """The mean frame of the window is taken away: what all frames share tells nothing."""
     scored_spans: bool = True
@@ -92,15 +97,18 @@ class Grounder(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.carry = nn.Linear(config.dim, config.text_dim, bias=False)
-        nn.init.eye_(self.carry.weight)
-        self.contrast_scale = nn.Parameter(torch.tensor(2.5))
-        self.frame_in = nn.Linear(config.dim + config.text_dim, width)
+        carried = config.text_dim if config.matched else 0
+        if config.matched:
+            self.carry = nn.Linear(config.dim, config.text_dim, bias=False)
+            nn.init.eye_(self.carry.weight)
+            self.contrast_scale = nn.Parameter(torch.tensor(2.5))
+            self.agree = nn.Linear(width, width)
+            self.match_in = nn.Linear(MATCHES, width)
+        self.frame_in = nn.Linear(config.dim + carried, width)
         self.frame_norm = nn.LayerNorm(width)
         self.word_in = nn.Linear(config.text_dim, width)
         self.word_norm = nn.LayerNorm(width)
         self.sentence_in = nn.Linear(config.text_dim, width)
-        self.agree = nn.Linear(width, width)
         self.input_drop = ChannelDropout(config.input_dropout)
         self.positions = SecondsEncoding(width)
         self.place = nn.Linear(width, width)
@@ -114,7 +122,8 @@ class Grounder(nn.Module):
             config.dropout,
         )
         self.span = SpanHead(width, config.dropout)
-        self.scorer = SpanScorer(width, config.span_width, config.dropout)
+        if config.scored_spans:
+            self.scorer = SpanScorer(width, config.span_width, config.dropout)
         self.presence = PresenceHead(width)
 
     def forward(
@@ -138,18 +147,20 @@ class Grounder(nn.Module):
         """
         valid = frame_mask.unsqueeze(-1)
         frames = self._centred(frames.float(), valid)
-        carried = self.carry(frames)
+        carried = self.carry(frames) if self.config.matched else frames[..., :0]
         early = self.frame_norm(self.frame_in(torch.cat([frames, carried], -1))) * valid
         sentence = self.sentence_in(pooled.float() * math.sqrt(self.config.text_dim))
         mixed = self.input_drop(early)
-        mixed = mixed + self.agree(mixed * sentence.unsqueeze(1))
+        match = self._match(carried, pooled.float(), frame_mask)
+        if self.config.matched:
+            mixed = mixed + self.agree(mixed * sentence.unsqueeze(1)) + self.match_in(match)
         times_s = torch.arange(frames.shape[1], device=frames.device) * step_s
         positions = self.place(self.positions(times_s))
         mixed = self.context((mixed + positions) * valid, frame_mask, step_s)
         words, word_mask = self._words(tokens, token_mask, sentence)
         fused = self.fusion(mixed, frame_mask, words, word_mask, positions) * valid
         scores = self.span(fused, frame_mask)
-        presence = self.presence(fused, sentence, scores, frame_mask)
+        presence = self.presence(fused, sentence, scores, match, frame_mask)
         return Grounding(scores, presence, fused, early, sentence, carried, frame_mask, step_s)
 
     def expected_iou(self, grounding: Grounding, spans: Tensor) -> Tensor:
@@ -169,6 +180,19 @@ class Grounder(nn.Module):
             total = (frames * valid).sum(1, keepdim=True)
             frames = frames - total / valid.sum(1, keepdim=True).clamp(min=1)
         return frames * valid * math.sqrt(self.config.dim)
+
+    def _match(self, carried: Tensor, pooled: Tensor, mask: Tensor) -> Tensor:
+        """How well each frame fits the sentence: cosine and its rank scale, float [B, T, 2]."""
+        if not self.config.matched:
+            return carried.new_zeros(*mask.shape, MATCHES)
+        asked = functional.normalize(pooled, dim=-1).unsqueeze(1)
+        along = (carried * asked).sum(-1)
+        cosine = along / carried.norm(dim=-1).clamp(min=1e-3)
+        count = mask.sum(1, keepdim=True)
+        mean = (along * mask).sum(1, keepdim=True) / count
+        spread = (((along - mean) * mask).square().sum(1, keepdim=True) / count).sqrt()
+        match = torch.stack([4 * cosine, (along - mean) / spread.clamp(min=1e-2)], -1)
+        return match * mask.unsqueeze(-1)
 
     def _words(self, tokens: Tensor, mask: Tensor, sentence: Tensor) -> tuple[Tensor, Tensor]:
         whole = sentence.unsqueeze(1)

@@ -31,7 +31,7 @@ class LossConfig:
     random: int = 24
     """Candidates anywhere."""
     edge_sigma_s: float = 1.0
-    """Softness of a start or end in seconds."""
+    """Softness of a start or end in seconds; 0 makes them a single frame."""
     rank_temperature: float = 0.1
     """How sharply the ranking prefers the span with the best IoU."""
 
@@ -51,13 +51,15 @@ def grounding_loss(
     truth = batch.spans
     inside = _coverage(truth, batch.span_mask, mask.shape[1])
     terms = {
-        "inside": config.inside * _masked_bce(scores.inside, inside, mask),
         "edges": config.edges * _edge_loss(grounding, batch, config.edge_sigma_s),
-        "saliency": config.saliency * _saliency_loss(scores.saliency, inside, batch, mask),
         "presence": config.presence
         * functional.binary_cross_entropy_with_logits(grounding.presence, present.float()),
     }
-    if config.contrast:
+    if config.inside:
+        terms["inside"] = config.inside * _masked_bce(scores.inside, inside, mask)
+    if config.saliency:
+        terms["saliency"] = config.saliency * _saliency_loss(scores.saliency, inside, batch, mask)
+    if config.contrast and grounder.config.matched:
         terms["contrast"] = config.contrast * _contrast_loss(grounder, grounding, inside, batch)
     if grounder.config.scored_spans:
         spans = candidates(grounding, batch, config)
@@ -107,7 +109,7 @@ def _masked_bce(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
 
 def _edge_loss(grounding: Grounding, batch: Batch, sigma_s: float) -> Tensor:
-    sigma = max(sigma_s / grounding.step_s, 0.5)
+    sigma = sigma_s / grounding.step_s if sigma_s else 0.1
     frame = torch.arange(grounding.mask.shape[1], device=batch.spans.device) + 0.5
     losses = []
     for logits, place in (

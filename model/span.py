@@ -168,19 +168,33 @@ class PresenceHead(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.weigh = nn.Linear(width, 1)
-        self.out = nn.Sequential(nn.Linear(2 * width + 2, width), nn.GELU(), nn.Linear(width, 1))
+        self.out = nn.Sequential(nn.Linear(2 * width + 4, width), nn.GELU(), nn.Linear(width, 1))
 
-    def forward(self, fused: Tensor, sentence: Tensor, scores: FrameScores, mask: Tensor) -> Tensor:
-        """float [B, T, D], float [B, D] and frame scores to a logit, float [B]."""
+    def forward(
+        self, fused: Tensor, sentence: Tensor, scores: FrameScores, match: Tensor, mask: Tensor
+    ) -> Tensor:
+        """A logit of every window, float [B].
+
+        Args:
+            fused: float [B, T, D].
+            sentence: float [B, D].
+            scores: Logits of the frames.
+            match: float [B, T, 2], direct measures of fit; a steady peak is evidence.
+            mask: bool [B, T].
+        """
         weights = self.weigh(fused).squeeze(-1).float().masked_fill(~mask, _EXCLUDED).softmax(-1)
         pooled = (weights.unsqueeze(-1) * fused).sum(1)
         inside = scores.inside.sigmoid()
         peaks = torch.stack([scores.inside.amax(1), (weights * inside).sum(1)], -1)
-        logit: Tensor = self.out(torch.cat([pooled, sentence, peaks], -1)).squeeze(-1).float()
+        steady = functional.avg_pool1d(match.transpose(1, 2), 5, stride=1, padding=2).amax(-1)
+        seen = torch.cat([pooled, sentence, peaks, steady], -1)
+        logit: Tensor = self.out(seen).squeeze(-1).float()
         return logit
 
 
-def propose(scores: FrameScores, mask: Tensor, count: int, peaks: int = 32) -> Tensor:
+def propose(
+    scores: FrameScores, mask: Tensor, count: int, peaks: int = 32, by_inside: bool = True
+) -> Tensor:
     """Valid spans decoded from the frame scores, best first.
 
     Every pair of a likely start and a later likely end is a candidate; it scores
@@ -191,6 +205,7 @@ def propose(scores: FrameScores, mask: Tensor, count: int, peaks: int = 32) -> T
         mask: bool [B, T].
         count: Spans to return; fewer candidates are filled up with the whole window.
         peaks: Likely starts and ends to pair.
+        by_inside: The in-moment scores count too.
 
     Returns:
         float [B, count, 2] in frame edges, start < end.
@@ -206,7 +221,11 @@ def propose(scores: FrameScores, mask: Tensor, count: int, peaks: int = 32) -> T
     ).clamp(min=1)
     both = scores.start.gather(1, starts).unsqueeze(2) + scores.end.gather(1, ends).unsqueeze(1)
     known = mask.gather(1, starts).unsqueeze(2) & mask.gather(1, ends).unsqueeze(1)
-    total = (both + mean).masked_fill((last < first) | ~known, -torch.inf).flatten(1)
+    total = (
+        (both + mean if by_inside else both)
+        .masked_fill((last < first) | ~known, -torch.inf)
+        .flatten(1)
+    )
     kept = min(count, total.shape[1])
     best, chosen = total.topk(kept, dim=1)
     columns = ends.shape[1]

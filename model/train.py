@@ -56,6 +56,8 @@ class TrainConfig:
     """Official key that chooses the best epoch."""
     seed: int = 0
     workers: int = 0
+    hull: bool = False
+    """The one target is the stretch from the first start to the last end."""
     loss: LossConfig = field(default_factory=LossConfig)
     augment: AugmentConfig | None = field(default_factory=AugmentConfig)
 
@@ -152,7 +154,9 @@ class Trainer:
         self._accelerator = Accelerator(cpu=device == "cpu")
         torch.manual_seed(config.seed)
         self._objective = Objective(Grounder(shape), config.loss)
-        self._data = MomentDataset(train, features, shape.window_s, config.augment, config.seed)
+        self._data = MomentDataset(
+            train, features, shape.window_s, config.augment, config.seed, config.hull
+        )
         self._sampler = StepSampler(self._data.by_step(), config.batch_size, config.seed)
         self._loader = DataLoader(
             self._data,
@@ -224,7 +228,7 @@ class Trainer:
         p, began = self._progress, time.monotonic()
         rank = self._accelerator.process_index
         torch.manual_seed(self.config.seed * 1_000_003 + p.epoch * 1009 + rank)
-        self._data.set_epoch(p.epoch)
+        self._data.redraw(p.epoch)
         self._sampler.epoch = p.epoch
         module.train()
         sums: dict[str, float] = {}

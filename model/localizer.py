@@ -1,0 +1,228 @@
+"""The trained grounding model as a Localizer: numpy in, numpy out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from index.errors import ModelError
+from index.types import (
+    Background,
+    EmbeddingSpace,
+    Localization,
+    ScoredSpan,
+    Sentence,
+    Span,
+    Times,
+    Vectors,
+    Window,
+)
+
+from .checkpoint import Checkpoint, load_checkpoint
+from .decoding import DecodeConfig, decode
+from .grounder import Grounding
+
+Floats = npt.NDArray[np.float64]
+
+CONTEXT_S = 30.0
+"""Seconds around a moment that its edges are judged with: half the receptive field."""
+REACH_S = 2.5
+"""Farthest an edge moves on finer frames: coarse ones are 1 s apart."""
+MIN_PROBABILITY = 1e-6
+
+
+class TrainedLocalizer:
+    """Implements index.types.Localizer with a trained checkpoint.
+
+    Args:
+        checkpoint: What `load_checkpoint` or a training returned.
+        device: Where the model computes.
+        decoding: How spans are proposed and kept.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: str = "cpu",
+        decoding: DecodeConfig | None = None,
+    ) -> None:
+        self._checkpoint = checkpoint
+        self._grounder = checkpoint.grounder.to(device).eval()
+        self._device = device
+        self._decoding = decoding or DecodeConfig(overlap=0.5)
+
+    @classmethod
+    def open(cls, folder: Path, space: EmbeddingSpace, device: str = "cpu") -> TrainedLocalizer:
+        """The model in a folder, checked against the vectors that it is to read.
+
+        Args:
+            folder: What ``gz train`` wrote.
+            space: Embedding space of the library.
+            device: Where the model computes.
+
+        Raises:
+            ModelError: The folder is no grounding model, or was trained on another space.
+        """
+        checkpoint = load_checkpoint(folder)
+        check_space(checkpoint, space)
+        return cls(checkpoint, device)
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name."""
+        return self._checkpoint.name or "grounder"
+
+    @property
+    def window_s(self) -> float:
+        """Length of the windows it wants, in seconds."""
+        return self._grounder.config.window_s
+
+    def localize(self, window: Window, sentence: Sentence, background: Background) -> Localization:
+        """Moments of one window, best first.
+
+        Returns:
+            Spans inside ``[0, duration_s]`` with calibrated presence, and a saliency
+            logit per frame. Nothing for an empty window or one past the end of the video.
+        """
+        frames = len(window.times_s)
+        edges_s = edge_times(window)
+        if frames == 0 or edges_s[-1] <= edges_s[0]:
+            return Localization((), np.zeros(frames, np.float32))
+        grounding = self._ground(window.vectors, sentence, window.step_s)
+        (answer,) = decode(self._grounder, grounding, self._decoding)
+        here = self._probability(answer.presence)
+        spans = []
+        places = np.arange(frames + 1)
+        for (first, last), quality in zip(answer.spans, answer.scores, strict=True):
+            start_s, end_s = np.interp([first, last], places, edges_s)
+            if start_s < end_s:
+                share = quality / max(float(answer.scores[0]), MIN_PROBABILITY)
+                spans.append(
+                    ScoredSpan(
+                        Span(float(start_s), float(end_s)),
+                        _log_odds(here) + math.log(max(float(quality), MIN_PROBABILITY)),
+                        here * min(1.0, float(share)),
+                    )
+                )
+        return Localization(tuple(spans), answer.saliency.astype(np.float32))
+
+    def tighten(
+        self, proposal: ScoredSpan, window: Window, sentence: Sentence, background: Background
+    ) -> ScoredSpan:
+        """The same moment with its edges re-scored on finer frames.
+
+        Frames that are still coarse stand for all the finer ones they cover, so the
+        model sees the same seconds as before and more of those around the edges.
+        """
+        span = proposal.span
+        times_s, vectors = finer_grid(window, span.start_s - CONTEXT_S, span.end_s + CONTEXT_S)
+        if len(times_s) < 2:
+            return proposal
+        grounding = self._ground(vectors, sentence, window.step_s)
+        starts = self._near(times_s, span.start_s, window.step_s)
+        ends = self._near(times_s, span.end_s, window.step_s)
+        pairs = np.array([(s, e) for s in starts for e in ends if e > s], np.float32)
+        if not len(pairs):
+            return proposal
+        best = pairs[int(np.argmax(self._edge_scores(grounding, pairs)))]
+        grid_s = np.append(times_s, times_s[-1] + window.step_s)
+        start_s = float(grid_s[int(best[0])])
+        end_s = min(float(grid_s[int(best[1])]), window.duration_s)
+        if not 0 <= start_s < end_s:
+            return proposal
+        return replace(proposal, span=Span(start_s, end_s))
+
+    def _ground(self, vectors: Vectors, sentence: Sentence, step_s: float) -> Grounding:
+        frames = torch.from_numpy(np.ascontiguousarray(vectors, np.float32))[None].to(self._device)
+        tokens = torch.from_numpy(np.ascontiguousarray(sentence.tokens, np.float32))[None]
+        pooled = torch.from_numpy(np.ascontiguousarray(sentence.pooled, np.float32))[None]
+        with torch.no_grad():
+            grounding: Grounding = self._grounder(
+                frames,
+                torch.ones(frames.shape[:2], dtype=torch.bool, device=self._device),
+                tokens.to(self._device),
+                torch.ones(tokens.shape[:2], dtype=torch.bool, device=self._device),
+                pooled.to(self._device),
+                step_s,
+            )
+        return grounding
+
+    def _probability(self, logit: float) -> float:
+        return float(self._checkpoint.calibrator.probability(np.array([logit]))[0])
+
+    def _near(self, times_s: Times, edge_s: float, step_s: float) -> list[int]:
+        low = round((edge_s - REACH_S - times_s[0]) / step_s)
+        high = round((edge_s + REACH_S - times_s[0]) / step_s)
+        return list(range(max(0, low), min(len(times_s), high) + 1))
+
+    def _edge_scores(self, grounding: Grounding, pairs: npt.NDArray[np.float32]) -> Floats:
+        """Log-likelihood of both edges and of the expected IoU, float64 [N]."""
+        spans = torch.from_numpy(pairs)[None].to(self._device)
+        with torch.no_grad():
+            first = spans[0, :, 0].long().clamp(max=grounding.mask.shape[1] - 1)
+            last = (spans[0, :, 1].long() - 1).clamp(min=0)
+            total = grounding.scores.start[0].log_softmax(-1)[first]
+            total = total + grounding.scores.end[0].log_softmax(-1)[last]
+            if self._grounder.config.scored_spans:
+                iou = self._grounder.expected_iou(grounding, spans)[0]
+                total = total + torch.nn.functional.logsigmoid(iou)
+        scores: Floats = total.double().cpu().numpy()
+        return scores
+
+
+def check_space(checkpoint: Checkpoint, space: EmbeddingSpace) -> None:
+    """Raises ModelError where a model was trained on vectors of another space."""
+    trained = checkpoint.space
+    if trained is None:
+        raise ModelError(
+            f"{checkpoint.name or 'this grounding model'} was trained on features whose "
+            "backbone is not recorded",
+            "train on features of this library's model: gz train --videos DIR",
+        )
+    if trained.id != space.id:
+        raise ModelError(
+            f"{checkpoint.name} was trained on {trained.backbone} (space {trained.id}), "
+            f"the library holds {space.backbone} (space {space.id})",
+            "train on this library's model, or index with the other one: gz index --model",
+        )
+
+
+def edge_times(window: Window) -> Floats:
+    """Times of the edges of a window's frames, float64 [T + 1]; the last never passes the end."""
+    if not len(window.times_s):
+        return np.zeros(1)
+    last_s = float(window.times_s[-1]) + window.step_s
+    edges_s: Floats = np.append(window.times_s, last_s)
+    if edges_s[0] <= window.step_s / 2:
+        edges_s[0] = 0.0
+    if window.duration_s - last_s < window.step_s:
+        edges_s[-1] = max(window.duration_s, float(window.times_s[-1]))
+    return edges_s.clip(0.0, window.duration_s)
+
+
+def finer_grid(window: Window, low_s: float, high_s: float) -> tuple[Times, Vectors]:
+    """Frames of a window at its nominal spacing: each time takes the latest frame before it.
+
+    Returns:
+        Times float64 [N], ``step_s`` apart and inside ``[low_s, high_s]``, and the
+        vectors float32 [N, D] that stand there.
+    """
+    if not len(window.times_s):
+        return np.zeros(0), window.vectors[:0]
+    step_s = window.step_s
+    first = max(low_s, float(window.times_s[0]))
+    last = min(high_s, float(window.times_s[-1]))
+    count = int(np.floor((last - first) / step_s + 1e-6)) + 1
+    times_s = np.round(first / step_s) * step_s + step_s * np.arange(max(count, 0))
+    behind = np.searchsorted(window.times_s, times_s + step_s / 2, side="right") - 1
+    return times_s, window.vectors[behind.clip(0)]
+
+
+def _log_odds(probability: float) -> float:
+    bounded = min(max(probability, MIN_PROBABILITY), 1 - MIN_PROBABILITY)
+    return math.log(bounded / (1 - bounded))

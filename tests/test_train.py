@@ -1,0 +1,211 @@
+"""Training: an interruption changes nothing, it learns, and it refuses what cannot work."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from index.errors import ModelError, UsageError
+from model.annotations import read_annotations
+from model.augment import AugmentConfig
+from model.checkpoint import WEIGHTS, load_checkpoint, same_tensors
+from model.features import FeatureFolders
+from model.grounder import GrounderConfig
+from model.inference import absent_presence, ask_others, predict
+from model.losses import LossConfig
+from model.train import TRAINING, TrainConfig, Trainer, annotation_grid_s
+from model.training_state import STATE
+
+DIM = 12
+SHAPE = GrounderConfig(
+    dim=DIM, text_dim=DIM, width=16, heads=2, layers=2, span_width=8, background_tokens=2
+)
+BRIEF = TrainConfig(
+    epochs=3, batch_size=8, rate=2e-3, warmup_steps=2, average=0.9, patience=0,
+    loss=LossConfig(proposed=8, jittered=8, random=8),
+)  # fmt: skip
+
+
+class Silent:
+    def __init__(self, stop_after=None):
+        self.rows = []
+        self.stop_after = stop_after
+
+    def step(self, epoch, step, steps, loss, left_s):
+        assert step <= steps
+        assert left_s >= 0
+        if self.stop_after is not None and epoch == self.stop_after and step == 2:
+            raise KeyboardInterrupt
+
+    def epoch(self, row):
+        self.rows.append(row)
+
+
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def write_world(folder, count, seed, first_qid=0):
+    """Videos in which some stretch looks like the sentence, as annotations and features."""
+    rng = np.random.default_rng(seed)
+    (folder / "video").mkdir(exist_ok=True)
+    (folder / "text").mkdir(exist_ok=True)
+    rows = []
+    for qid in range(first_qid, first_qid + count):
+        asked = unit(rng.normal(size=DIM))
+        frames = rng.normal(size=(40, DIM)) * 0.4 + rng.normal(size=DIM) * 0.3
+        start = 2 * int(rng.integers(0, 15))
+        end = min(40, start + 2 * int(rng.integers(2, 8)))
+        frames[start:end] += 1.5 * asked
+        np.savez(folder / "video" / f"v{qid}.npz", features=unit(frames).astype(np.float16))
+        np.savez(
+            folder / "text" / f"qid{qid}.npz",
+            last_hidden_state=(asked + 0.1 * rng.normal(size=(5, DIM))).astype(np.float16),
+            pooler_output=asked.astype(np.float16),
+        )
+        rows.append(
+            {
+                "qid": qid,
+                "query": f"thing {qid} happens",
+                "vid": f"v{qid}",
+                "duration": 40,
+                "relevant_windows": [[start, end]],
+                "relevant_clip_ids": list(range(start // 2, end // 2)),
+                "saliency_scores": [[3, 4, 2]] * ((end - start) // 2),
+            }
+        )
+    return rows
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    for name, count, first in (("train", 48, 0), ("val", 16, 1000)):
+        rows = write_world(folder, count, first + 1, first)
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def trainer(world, out, config=BRIEF, observer=None, shape=SHAPE):
+    return Trainer(
+        shape,
+        config,
+        read_annotations(world / "train.jsonl").checked(),
+        read_annotations(world / "val.jsonl").checked(),
+        FeatureFolders([world / "video"], world / "text"),
+        out,
+        observer or Silent(),
+        device="cpu",
+    )
+
+
+def test_an_interrupted_training_ends_like_an_uninterrupted_one(world, tmp_path):
+    whole = Silent()
+    once = trainer(world, tmp_path / "once", observer=whole).run()
+    with pytest.raises(KeyboardInterrupt):
+        trainer(world, tmp_path / "again", observer=Silent(stop_after=1)).run()
+    rest = Silent()
+    again = trainer(world, tmp_path / "again", observer=rest).run()
+    assert [row["epoch"] for row in rest.rows] == [2, 3]
+    assert same_tensors(once.grounder.state_dict(), again.grounder.state_dict())
+    assert (tmp_path / "once" / WEIGHTS).read_bytes() == (tmp_path / "again" / WEIGHTS).read_bytes()
+    for straight, resumed in zip(whole.rows[1:], rest.rows, strict=True):
+        assert straight["losses"] == resumed["losses"]
+        assert straight["metrics"] == resumed["metrics"]
+
+
+def test_the_same_seed_trains_the_same_and_another_does_not(world, tmp_path):
+    short = replace(BRIEF, epochs=1)
+    first = trainer(world, tmp_path / "a", short).run()
+    second = trainer(world, tmp_path / "b", short).run()
+    third = trainer(world, tmp_path / "c", replace(short, seed=1)).run()
+    assert same_tensors(first.grounder.state_dict(), second.grounder.state_dict())
+    assert not same_tensors(first.grounder.state_dict(), third.grounder.state_dict())
+
+
+def test_a_training_with_other_settings_is_not_mixed_up(world, tmp_path):
+    trainer(world, tmp_path, replace(BRIEF, epochs=1)).run()
+    with pytest.raises(ModelError, match="other settings"):
+        trainer(world, tmp_path, replace(BRIEF, epochs=1, rate=1e-3)).run()
+    with pytest.raises(ModelError, match="another training"):
+        trainer(world, tmp_path, replace(BRIEF, epochs=1), shape=replace(SHAPE, width=32)).run()
+    with pytest.raises(UsageError, match="holds a training already"):
+        trainer(world, tmp_path, replace(BRIEF, epochs=1)).run(resume=False)
+
+
+def test_a_damaged_state_is_named(world, tmp_path):
+    trainer(world, tmp_path, replace(BRIEF, epochs=1)).run()
+    (tmp_path / TRAINING / STATE).write_bytes(b"junk")
+    with pytest.raises(ModelError, match="damaged"):
+        trainer(world, tmp_path).run()
+
+
+def test_it_learns_and_knows_what_is_absent(world, tmp_path):
+    observer = Silent()
+    config = replace(BRIEF, epochs=14, rate=5e-3, augment=AugmentConfig(0.3, 0.5, 0.3, 0.3, 1.0))
+    trained = trainer(world, tmp_path, config, observer).run()
+    assert observer.rows[-1]["losses"]["total"] < 0.85 * observer.rows[0]["losses"]["total"]
+    best = max(row["metrics"]["MR-full-R1@0.5"] for row in observer.rows)
+    assert best > observer.rows[0]["metrics"]["MR-full-R1@0.5"]
+    assert best >= 40
+    loaded = load_checkpoint(tmp_path)
+    assert same_tensors(loaded.grounder.state_dict(), trained.grounder.state_dict())
+    assert loaded.grid_s == trained.grid_s
+    records = read_annotations(world / "val.jsonl").checked()
+    features = FeatureFolders([world / "video"], world / "text")
+    there = np.array([p.presence for p in predict(loaded.grounder, records, features)])
+    absent = absent_presence(loaded.grounder, records, features)
+    assert there.mean() > absent.mean()
+
+
+def test_training_ends_early_without_progress(world, tmp_path):
+    observer = Silent()
+    config = replace(BRIEF, epochs=50, rate=1e-9, patience=2)
+    trainer(world, tmp_path, config, observer).run()
+    assert len(observer.rows) == 3
+
+
+def test_nothing_to_learn_from_is_refused(world, tmp_path):
+    with pytest.raises(UsageError, match="records"):
+        Trainer(
+            SHAPE, BRIEF, (), (), FeatureFolders([world / "video"], world / "text"), tmp_path,
+            Silent(), device="cpu",
+        )  # fmt: skip
+
+
+def test_predictions_of_long_videos_come_from_overlapping_windows(world, tmp_path):
+    trained = trainer(
+        world, tmp_path, replace(BRIEF, epochs=1), shape=replace(SHAPE, window_s=16.0)
+    )
+    records = read_annotations(world / "val.jsonl").checked()
+    features = FeatureFolders([world / "video"], world / "text")
+    found = predict(trained.run().grounder, records, features, batch_size=5)
+    assert [p.record.qid for p in found] == [r.qid for r in records]
+    for prediction in found:
+        assert len(prediction.saliency) == 20
+        assert np.isfinite(prediction.saliency).all()
+        assert len(prediction.windows) <= 10
+        assert (prediction.windows[:, 0] < prediction.windows[:, 1]).all()
+        assert prediction.windows[:, 1].max() <= 40
+        assert (np.diff(prediction.windows[:, 2]) <= 0).all()
+    assert max(p.windows[0, 1] for p in found) > 16
+
+
+def test_other_sentences_come_from_other_videos(world):
+    records = read_annotations(world / "val.jsonl").checked()
+    swapped = ask_others(records, seed=0)
+    assert len(swapped) == len(records)
+    for record, other in zip(records, swapped, strict=True):
+        assert other.video == record.video
+        assert other.query != record.query
+
+
+def test_the_grid_of_the_annotations(world):
+    records = read_annotations(world / "train.jsonl").checked()
+    assert annotation_grid_s(records) == 0.0
+    assert annotation_grid_s(records * 2) == 2.0
+    odd = replace(records[0], windows=((1.0, 3.0),))
+    assert annotation_grid_s((*records, *records, odd)) == 0.0
