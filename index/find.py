@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
-from .errors import LibraryError, UsageError
-from .moments import Moment, distinct, distinct_spans, join, single
+from .errors import UsageError
+from .extend import Extender
+from .localizing import Looker, Query, inside
+from .moments import Moment, distinct, distinct_spans, distinct_whole, join, single
 from .query import QueryPlan, parse
-from .refine import Query, RefineSettings, refine
+from .refine import RefineSettings, refine
 from .retrieve import Candidate, RetrievalSettings, retrieve
 from .scope import Scope, choose_videos
 from .types import (
@@ -23,9 +23,6 @@ from .types import (
     Localizer,
     ScoredSpan,
     Sentence,
-    Span,
-    VideoRow,
-    Window,
 )
 
 if TYPE_CHECKING:
@@ -112,8 +109,8 @@ def find(
     queries = [_query(part, encoder, cache, sentences) for part in plan.parts]
     windows = _windows(cache, queries, scope, localizer.window_s, settings.retrieval)
     observer.localizing(len(windows))
-    proposals = _localized(library, localizer, windows, queries)
-    found = _moments(proposals, scope, plan)
+    looker = Looker(library, localizer, queries)
+    found = _moments(looker, windows, scope, plan)
     chosen = [m for m in found if m.presence >= request.threshold][: request.limit] or found[:1]
     notes = list(scope.notes)
     if request.refine and chosen:
@@ -184,62 +181,43 @@ def _windows(
     return list(windows.values())
 
 
-def _localized(
-    library: Library,
-    localizer: Localizer,
-    windows: Sequence[Candidate],
-    queries: Sequence[Query],
-) -> dict[int, list[list[ScoredSpan]]]:
-    """Proposals by video id and part of the sentence, each window's vectors read once."""
-    proposals: dict[int, list[list[ScoredSpan]]] = {}
-    for candidate in windows:
-        window = _read(library, candidate)
-        if window is None:
-            continue
-        parts = proposals.setdefault(candidate.video.id, [[] for _ in queries])
-        for part, query in zip(parts, queries, strict=True):
-            answer = localizer.localize(window, query.sentence, query.background)
-            for proposal in answer.spans:
-                span = _inside(proposal.span, candidate.start_s, candidate.end_s)
-                if span is not None:
-                    part.append(ScoredSpan(span, proposal.score, proposal.presence))
-    return proposals
-
-
-def _read(library: Library, candidate: Candidate) -> Window | None:
-    times_s, vectors = library.read_vectors(candidate.video.id, candidate.start_s, candidate.end_s)
-    if len(times_s) == 0:
-        return None
-    if not np.isfinite(vectors).all():
-        raise LibraryError(
-            "The library holds damaged vectors.", "Repair it with: gz doctor --repair"
-        )
-    step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1.0
-    return Window(times_s, vectors, step_s, candidate.video.duration_s)
-
-
-def _inside(span: Span, low_s: float, high_s: float) -> Span | None:
-    start_s, end_s = max(span.start_s, low_s), min(span.end_s, high_s)
-    return Span(start_s, end_s) if start_s < end_s else None
-
-
 def _moments(
-    proposals: dict[int, list[list[ScoredSpan]]], scope: Scope, plan: QueryPlan
+    looker: Looker, windows: Sequence[Candidate], scope: Scope, plan: QueryPlan
 ) -> list[Moment]:
     """Distinct moments of the whole library, best first."""
-    moments: list[Moment] = []
-    for video_id, parts in proposals.items():
-        video: VideoRow = scope.videos[video_id]
-        if plan.relation == "single":
-            moments += [single(video, proposal) for proposal in parts[0]]
-        else:
-            moments += join(video, [distinct_spans(part) for part in parts], plan)
-    return distinct(moments)
+    proposals: dict[int, list[list[ScoredSpan]]] = {}
+    cut_s: dict[int, set[float]] = {}
+    for window in windows:
+        parts = looker.look(window.video, window.start_s, window.end_s)
+        known = proposals.setdefault(window.video.id, [[] for _ in plan.parts])
+        for part, more in zip(known, parts, strict=True):
+            part += more
+        inner = {window.start_s, window.end_s} - set(scope.bounds_s(window.video))
+        cut_s.setdefault(window.video.id, set()).update(inner)
+    if plan.relation != "single":
+        return distinct(
+            [
+                moment
+                for video_id, parts in proposals.items()
+                for moment in join(
+                    scope.videos[video_id], [distinct_spans(part) for part in parts], plan
+                )
+            ]
+        )
+    pieces = distinct(
+        [
+            single(scope.videos[video_id], proposal)
+            for video_id, (part,) in proposals.items()
+            for proposal in part
+        ]
+    )
+    extender = Extender(looker.first, scope, looker.localizer.window_s, cut_s)
+    return distinct_whole(pieces, extender.extended)
 
 
 def _clipped(moment: Moment, scope: Scope) -> Moment:
     """The moment with its span inside what was asked, whatever a tightened edge did."""
-    span = _inside(moment.span, *scope.bounds_s(moment.video))
+    span = inside(moment.span, *scope.bounds_s(moment.video))
     return moment if span is None or span == moment.span else moment.at(span)
 
 

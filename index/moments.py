@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from .query import QueryPlan
@@ -79,6 +79,29 @@ def distinct(moments: Sequence[Moment]) -> list[Moment]:
 
 def _rank(moment: Moment) -> tuple[float, bytes, float, float]:
     return -moment.score, moment.video.path, moment.span.start_s, moment.span.end_s
+
+
+def distinct_whole(
+    moments: Sequence[Moment], extended: Callable[[Moment], Moment], limit: int = 50
+) -> list[Moment]:
+    """Distinct moments, each followed to its ends before it is compared with lesser ones.
+
+    Args:
+        moments: Best first.
+        extended: The whole of which a moment is a piece.
+        limit: Moments at most.
+    """
+    kept: list[Moment] = []
+    for moment in moments:
+        rivals = [other.span for other in kept if other.video.id == moment.video.id]
+        if any(_repeats(moment.span, span) for span in rivals):
+            continue
+        whole = extended(moment)
+        if not any(_repeats(whole.span, span) for span in rivals):
+            kept.append(whole)
+            if len(kept) == limit:
+                break
+    return kept
 
 
 def distinct_spans(proposals: Sequence[ScoredSpan]) -> list[ScoredSpan]:

@@ -16,16 +16,15 @@ import numpy as np
 
 from .errors import MediaError
 from .files import shown
+from .localizing import Query
 from .moments import Moment
 from .query import QueryPlan
 from .scan import fingerprint
 from .types import (
-    Background,
     Encoder,
     Localizer,
     Picture,
     Preprocess,
-    Sentence,
     Span,
     Vectors,
     VideoRow,
@@ -53,14 +52,6 @@ class RefineSettings:
     """Seconds of coarse frames kept around the moment."""
     decoders: int = 4
     """Stretches decoded side by side."""
-
-
-@dataclass(frozen=True)
-class Query:
-    """One part of the sentence with what is known about it."""
-
-    sentence: Sentence
-    background: Background
 
 
 @dataclass

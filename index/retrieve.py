@@ -18,15 +18,20 @@ if TYPE_CHECKING:
 class RetrievalSettings:
     """How many frames and windows a search looks at, with the reasons."""
 
-    frames: int = 2048
-    """Nearest frames per look: enough for every frame of a half-hour library."""
+    frames: int = 512
+    """Nearest frames per look; they fall into a few dozen windows in all but crowded
+    libraries."""
+    whole_frames: int = 8192
+    """A search of no more frames than this looks at all of them."""
     windows: int = 48
     """Windows that are localized: two hours of video, about a tenth of a second."""
     windows_per_video: int = 8
     """Before other videos have had their turn; the places that stay empty are then
     filled with the rest."""
+    enough: int = 16
+    """Windows below which near-duplicate frames are taken to crowd the rest out."""
     rounds: int = 4
-    """Further looks when near-duplicate frames crowd the first."""
+    """Further looks in that case."""
     margin: float = 0.1
     """A peak this near (in window lengths) to a window's edge gets its own window, so
     that the moment around it is not cut in two."""
@@ -66,11 +71,13 @@ def retrieve(
     """
     settings = settings or RetrievalSettings()
     ids = None if scope.everything else set(scope.videos)
-    matches = _look(cache, query, settings.frames, ids, scope)
+    frames = sum(video.frames for video in scope.videos.values())
+    limit = frames if frames <= settings.whole_frames else settings.frames
+    matches = _look(cache, query, limit, ids, scope)
     peaks = _group(matches.kept, scope, window_s, settings.margin)
     crowded: set[int] = set()
     for _ in range(settings.rounds):
-        if not matches.full or len(peaks) >= settings.windows:
+        if not matches.full or len(peaks) >= settings.enough:
             break
         fillers = _crowding(matches.kept or matches.all)
         crowded |= fillers
@@ -106,7 +113,7 @@ def _look(
         start_s, end_s = scope.bounds_s(video)
         if start_s <= match.time_s < end_s:
             kept.append(match)
-    return _Look(kept, list(found), len(found) >= limit)
+    return _Look(kept, found, len(found) >= limit)
 
 
 def _crowding(matches: Sequence[FrameMatch]) -> set[int]:

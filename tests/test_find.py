@@ -159,7 +159,7 @@ def test_a_static_video_does_not_crowd_out_the_others(archive):
     library = archive.library
     scope = choose_videos(library, FindRequest("red"))
     cache = VectorCache.load(library)
-    few = RetrievalSettings(frames=100)
+    few = RetrievalSettings(frames=100, whole_frames=0)
     windows = retrieve(cache, colour_vector("red"), scope, 150.0, few)
     assert {name(w.video.path) for w in windows} == {
         "static.mp4",
@@ -173,8 +173,16 @@ def test_a_crowded_video_still_shows_its_other_moments(archive):
     archive.add("a.mp4", story, noise=0.01)
     scope = choose_videos(archive.library, FindRequest("red"))
     cache = VectorCache.load(archive.library)
-    windows = retrieve(cache, colour_vector("red"), scope, 150.0, RetrievalSettings(frames=50))
+    few = RetrievalSettings(frames=50, whole_frames=0)
+    windows = retrieve(cache, colour_vector("red"), scope, 150.0, few)
     assert any(w.start_s <= 3400 and w.end_s >= 3420 for w in windows)
+
+
+def test_an_event_longer_than_a_window_is_one_hit(archive):
+    archive.add("a.mp4", [("grey", 400), ("red", 1000), ("grey", 300)])
+    hits = archive.find("red").hits
+    assert len(hits) == 1
+    assert hits[0].span.iou(Span(400, 1400)) > 0.98
 
 
 def test_windows_hold_the_peaks_and_stay_inside(archive):
