@@ -285,11 +285,16 @@ def _moving_bar(colours: bool) -> tuple[RichProgress, TaskID]:
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as RichProgress
+    from rich.table import Column
 
     console = Console(stderr=True, no_color=not colours, highlight=False)
     bar = RichProgress(
         BarColumn(bar_width=20),
-        TextColumn("{task.description}", markup=False),
+        TextColumn(
+            "{task.description}",
+            markup=False,
+            table_column=Column(no_wrap=True, overflow="ellipsis"),
+        ),
         console=console,
         transient=True,
         redirect_stdout=False,
