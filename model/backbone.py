@@ -32,7 +32,7 @@ from .memory import recall, remember
 from .preprocess import RESAMPLING, ResizePicture
 from .siglip_text import TextConfig, TextTower
 from .siglip_vision import VisionConfig
-from .tokens import SentenceTokenizer
+from .tokens import SETTINGS_FILES, SentenceTokenizer
 from .weights import Array, Weights, damaged, read_json
 
 __all__ = ["PRESETS", "Backbone", "add_lora", "default_preset", "source_of"]
@@ -48,6 +48,9 @@ DEMO_FOLDER = Path(__file__).parent / "demo" / "weights"
 
 _WORTH_REMEMBERING_BYTES = 50_000_000
 """Smaller files are digested in less time than it takes to look up."""
+
+_HALVES = (0.5, 0.5, 0.5)
+"""Mean and spread of the family's image processor where a folder names none."""
 
 _Config = TypeVar("_Config", TextConfig, VisionConfig)
 
@@ -165,7 +168,7 @@ class Backbone:
         if kind == "siglip2":
             raise ModelError(
                 f"{self.files.name} is a NaFlex model, whose pictures have no fixed size.",
-                "Use its fixed-size sister, such as google/siglip2-so400m-patch16-384.",
+                f"Use its fixed-size sister: --model {_fixed_sister(self.files.name)}",
             )
         if kind != "siglip":
             raise ModelError(
@@ -220,8 +223,8 @@ def _picture_config(folder: Path) -> PictureConfig:
             int(size["height"]),
             int(size["width"]),
             RESAMPLING[int(settings.get("resample", 3))],
-            tuple(float(value) for value in settings["image_mean"]),
-            tuple(float(value) for value in settings["image_std"]),
+            tuple(float(value) for value in settings.get("image_mean", _HALVES)),
+            tuple(float(value) for value in settings.get("image_std", _HALVES)),
             float(settings.get("rescale_factor", 1 / 255)),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -233,7 +236,8 @@ def _picture_config(folder: Path) -> PictureConfig:
 
 def _folder_digest(folder: Path) -> str:
     """Digest of what decides a local folder's vectors; large files are remembered by identity."""
-    names = [folder / CONFIG_FILE, folder / TOKENIZER_FILE, *check_complete(folder)]
+    settings = [folder / name for name in SETTINGS_FILES if (folder / name).is_file()]
+    names = [folder / CONFIG_FILE, folder / TOKENIZER_FILE, *settings, *check_complete(folder)]
     state = hashlib.blake2b(digest_size=16)
     for path in names:
         state.update(f"{path.name}\0{_remembered_digest(path)}\0".encode())
@@ -251,6 +255,12 @@ def _remembered_digest(path: Path) -> str:
     digest = digest_file(path)
     remember("digests", key, digest)
     return digest
+
+
+def _fixed_sister(name: str) -> str:
+    size = "384" if "so400m" in name else "256"
+    sister = name.replace("naflex", size)
+    return sister if sister != name else "google/siglip2-so400m-patch16-384"
 
 
 def _unfit(folder: Path, what: str) -> ModelError:

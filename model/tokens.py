@@ -19,7 +19,7 @@ from index.errors import ModelError, UsageError
 from .hub import TOKENIZER_FILE
 from .weights import damaged, read_json
 
-_SETTINGS_FILES = ("tokenizer_config.json", "special_tokens_map.json")
+SETTINGS_FILES = ("tokenizer_config.json", "special_tokens_map.json")
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _load(path: Path) -> Any:
 
 def _settings(folder: Path) -> dict[str, Any]:
     settings: dict[str, Any] = {}
-    for name in reversed(_SETTINGS_FILES):
+    for name in reversed(SETTINGS_FILES):
         if (folder / name).is_file():
             settings.update(read_json(folder / name))
     return settings

@@ -257,6 +257,31 @@ def test_remote_code_is_never_run(folder: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_naflex_model_is_answered_with_its_sister(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    repo = "google/siglip2-base-patch16-naflex"
+    snapshot = put_in_cache(tmp_path / "hub", repo, COMMIT)
+    (snapshot / "config.json").write_text('{"model_type": "siglip2"}')
+    with pytest.raises(ModelError) as caught:
+        load_encoder(repo, device="cpu")
+    assert "google/siglip2-base-patch16-256" in caught.value.remedy
+
+
+def test_a_folder_saved_by_transformers_itself_is_read(folder: Path, tmp_path: Path) -> None:
+    from transformers import AutoProcessor, SiglipModel
+
+    saved = tmp_path / "saved"
+    SiglipModel.from_pretrained(folder).save_pretrained(saved)
+    AutoProcessor.from_pretrained(folder).save_pretrained(saved)
+    before, after = encoder_of(folder), encoder_of(saved)
+    assert after.space.preprocessing == before.space.preprocessing
+    np.testing.assert_allclose(frames(after), frames(before), atol=1e-6)
+    sentences = [each.encode_sentence("The man eats") for each in (before, after)]
+    np.testing.assert_allclose(sentences[0].tokens, sentences[1].tokens, atol=1e-6)
+
+
 # --- the hub ------------------------------------------------------------------------------
 
 GUARD = """
