@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import GzError
+from .schema import explained
 from .store import Library
 from .versions import NORM_TOLERANCE, add_tokens, frame_tokens
 
@@ -69,8 +70,9 @@ def broken_versions(library: Library) -> Iterator[BrokenVersion]:
     )
     for version_id, video_id, path, visible, frames, token in versions:
         try:
-            reason = _fault(library, version_id, frames, token, bool(visible))
-        except (GzError, ValueError) as error:
+            with explained(library._path):
+                reason = _fault(library, version_id, frames, token, bool(visible))
+        except (GzError, ValueError, TypeError) as error:
             reason = str(error)
         if reason:
             yield BrokenVersion(video_id, bytes(path), version_id, bool(visible), reason)

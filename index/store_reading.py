@@ -298,14 +298,15 @@ class LibraryReader:
         """Chunk blobs to arrays; a blob of the wrong length is damage, not a crash."""
         space = self.space
         dim = 0 if space is None else space.dim
-        times = np.frombuffer(b"".join(row[0] for row in rows), "<f8")
-        flat = np.frombuffer(b"".join(row[1] for row in rows), "<f2")
-        if flat.size != len(times) * dim:
+        try:
+            times = np.frombuffer(b"".join(row[0] for row in rows), "<f8")
+            flat = np.frombuffer(b"".join(row[1] for row in rows), "<f2")
+            return times, flat.reshape(len(times), dim)
+        except (TypeError, ValueError) as error:
             raise LibraryError(
                 f"the library {shown(self._path)} is damaged: a video's vectors are incomplete",
                 "run `gz doctor --repair`",
-            )
-        return times, flat.reshape(len(times), dim)
+            ) from error
 
     # Soundness
 
