@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import cast
 
 from .errors import MediaError
 from .files import shown
@@ -33,11 +32,10 @@ def jpeg(picture: Picture) -> bytes:
     """A picture as a JPEG file of at most ``LONGER_SIDE`` pixels on its longer side."""
     from av import CodecContext, VideoFrame
     from av.codec.context import Flags
-    from av.video.codeccontext import VideoCodecContext
 
     height, width = picture.shape[:2]
     scale = min(1.0, LONGER_SIDE / max(height, width))
-    codec = cast(VideoCodecContext, CodecContext.create("mjpeg", "w"))
+    codec = CodecContext.create("mjpeg", "w")
     codec.width, codec.height = max(1, round(width * scale)), max(1, round(height * scale))
     codec.pix_fmt = "yuvj420p"
     codec.time_base = Fraction(1)
