@@ -29,9 +29,18 @@ _REFERENCE = "reference float32"
 
 
 def check_device(device: str | None) -> None:
-    """Raises UsageError for a device that has no meaning."""
-    if device is not None and device.partition(":")[0] not in _DEVICES:
-        raise UsageError(f"There is no device {device!r}.", "Use cpu, cuda or mps.")
+    """Raises UsageError for a device that has no meaning or is not in this machine."""
+    if device is None or device == "cpu":
+        return
+    kind, _, number = device.partition(":")
+    if kind not in _DEVICES or (number and not (kind == "cuda" and number.isdecimal())):
+        raise UsageError(f"There is no device {device!r}.", "Use cpu, cuda, cuda:1 or mps.")
+    import torch
+
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise UsageError(f"This machine, or its torch, has no {device}.", "Use --device cpu.")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("This machine, or its torch, has no Metal device.", "Use --device cpu.")
 
 
 def best_device() -> str:
@@ -48,14 +57,9 @@ def load_vision_tower(backbone: Backbone, device: str, threads: int | None) -> V
 
     Raises:
         ModelError: Its weights are missing, damaged or of the wrong shape.
-        UsageError: The device is not there.
     """
     import torch
 
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError("There is no CUDA device, or this torch has no CUDA.", "Use --device cpu.")
-    if device == "mps" and not torch.backends.mps.is_available():
-        raise UsageError("There is no Metal device.", "Use --device cpu.")
     backbone.check_vision()
     if threads is not None:
         torch.set_num_threads(threads)

@@ -1,5 +1,6 @@
 """Vectors equal what transformers computes with the model's own processor and tokenizer."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -293,7 +294,19 @@ def test_a_form_that_this_machine_lacks_is_passed_over(
 def test_devices_are_checked(made: tuple[Path, Any]) -> None:
     with pytest.raises(UsageError, match="no device"):
         load_encoder(str(made[0]), device="gpu")
-    if not torch.cuda.is_available():
-        encoder = load_encoder(str(made[0]), device="cuda")
-        with pytest.raises(UsageError, match="CUDA"):
-            encoder.encode_pictures([encoder.preprocess(picture(50, 50))])
+    with pytest.raises(UsageError, match="no device"):
+        load_encoder(str(made[0]), device="cpu:1")
+    with pytest.raises(UsageError, match="has no cuda:99"):
+        load_encoder(str(made[0]), device="cuda:99")
+
+
+def test_the_best_device_of_this_machine_agrees_with_the_reference(
+    made: tuple[Path, Any],
+) -> None:
+    device = vision_route.best_device()
+    if os.environ.get("GZ_REQUIRE_GPU"):
+        assert device == "cuda"
+    pictures = [picture(300, 400, seed) for seed in range(5)]
+    encoder = load_encoder(str(made[0]), device=device)
+    vectors = encoder.encode_pictures([encoder.preprocess(each) for each in pictures])
+    assert (vectors * frames_by_transformers(*made, pictures)).sum(axis=1).min() >= 0.999
