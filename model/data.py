@@ -222,6 +222,36 @@ class MomentDataset(Dataset[Sample]):
         return other
 
 
+class JoinedDataset(Dataset[Sample]):
+    """Several datasets as one, such as the same moments at 1 fps and at 4 fps."""
+
+    def __init__(self, parts: Sequence[MomentDataset]) -> None:
+        self._parts = tuple(parts)
+
+    def redraw(self, epoch: int) -> None:
+        """Chooses the random changes of all parts."""
+        for part in self._parts:
+            part.redraw(epoch)
+
+    def by_step(self) -> list[list[int]]:
+        """Numbers grouped by part and by sampling rate."""
+        groups, first = [], 0
+        for part in self._parts:
+            groups += [[first + number for number in group] for group in part.by_step()]
+            first += len(part)
+        return groups
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    def __getitem__(self, number: int) -> Sample:
+        for part in self._parts:
+            if number < len(part):
+                return part[number]
+            number -= len(part)
+        raise IndexError(number)
+
+
 def _hull(record: Record) -> Record:
     starts, ends = zip(*record.windows, strict=True)
     return replace(record, windows=((min(starts), max(ends)),))

@@ -32,7 +32,7 @@ class GrounderConfig:
     text_dim: int
     """Channels of a word and of the sentence; the same in one embedding space."""
     width: int = 256
-    heads: int = 8
+    heads: int = 4
     layers: int = 4
     expansion: int = 2
     dilations_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)

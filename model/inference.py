@@ -105,11 +105,20 @@ def absent_presence(
     device: torch.device | str = "cpu",
     batch_size: int = 64,
     seed: int = 0,
+    watch: Callable[[int], None] | None = None,
 ) -> Floats:
     """Presence logits where each video is asked another video's sentence, float64 [N]."""
     swapped = ask_others(records, seed)
-    found = predict(grounder, swapped, features, device=device, batch_size=batch_size)
+    found = predict(grounder, swapped, features, device=device, batch_size=batch_size, watch=watch)
     return np.array([prediction.presence for prediction in found])
+
+
+def with_durations(predictions: Sequence[Prediction]) -> tuple[Record, ...]:
+    """The predictions' records, with lengths told by the features where none was given."""
+    return tuple(
+        p.record if p.record.duration_s else replace(p.record, duration_s=p.duration_s)
+        for p in predictions
+    )
 
 
 def ask_others(records: Sequence[Record], seed: int) -> list[Record]:

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,22 +17,23 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler
 
 from index.errors import ModelError, UsageError
+from index.types import EmbeddingSpace
 
 from .augment import AugmentConfig
 from .calibration import fit_temperature
 from .checkpoint import Checkpoint, save_checkpoint
-from .data import Batch, MomentDataset, collate
+from .data import Batch, JoinedDataset, MomentDataset, collate
 from .features import FeatureFolders
 from .grounder import Grounder, GrounderConfig
-from .inference import absent_presence, predict
+from .inference import absent_presence, predict, with_durations
 from .losses import LossConfig, grounding_loss
 from .metrics import evaluate_submission
 from .precision import autocast
 from .records import Record
-from .training_state import STATE, MovingAverage, Progress, load_state, save_state
+from .training_state import STATE, TRAINING, MovingAverage, Progress, load_state, save_state
 
-TRAINING = "training"
-"""Folder inside the model folder for what only training needs."""
+FINE_WINDOW_S = 60.0
+"""Longest 4 fps stretch in one sample: a moment's edges with the receptive field around."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,8 @@ class Trainer:
         out: The model folder.
         observer: Told how it goes.
         device: ``cpu`` or None for the best one.
+        fine: The same videos at 4 fps, so that edges are learned there too.
+        space: Embedding space of the features, where it is known.
     """
 
     def __init__(
@@ -146,6 +149,8 @@ class Trainer:
         out: Path,
         observer: TrainObserver,
         device: str | None = None,
+        fine: FeatureFolders | None = None,
+        space: EmbeddingSpace | None = None,
     ) -> None:
         if not train or not val:
             raise UsageError("training needs records to learn from and others to check on")
@@ -154,9 +159,14 @@ class Trainer:
         self._accelerator = Accelerator(cpu=device == "cpu")
         torch.manual_seed(config.seed)
         self._objective = Objective(Grounder(shape), config.loss)
-        self._data = MomentDataset(
-            train, features, shape.window_s, config.augment, config.seed, config.hull
-        )
+        self._space = space
+        parts = [
+            MomentDataset(train, source, window_s, config.augment, config.seed + k, config.hull)
+            for k, (source, window_s) in enumerate(
+                [(features, shape.window_s)] + ([(fine, FINE_WINDOW_S)] if fine else [])
+            )
+        ]
+        self._data = JoinedDataset(parts)
         self._sampler = StepSampler(self._data.by_step(), config.batch_size, config.seed)
         self._loader = DataLoader(
             self._data,
@@ -265,7 +275,7 @@ class Trainer:
         )
         brief = evaluate_submission(
             [prediction.official() for prediction in found],
-            [_filled(p_.record, p_.duration_s).official() for p_ in found],
+            [record.official() for record in with_durations(found)],
         )["brief"]
         row = {"epoch": p.epoch, "losses": losses, "rate": rate, "metrics": brief}
         if not p.history:
@@ -302,7 +312,8 @@ class Trainer:
         checkpoint = Checkpoint(
             grounder.cpu(),
             calibrator,
-            grid_s=self.grid_s,
+            self._space,
+            self.grid_s,
             training={
                 "config": _plain(self.config),
                 "epochs": self._progress.epoch,
@@ -323,10 +334,6 @@ def annotation_grid_s(records: Sequence[Record]) -> float:
     """2 s where every annotated end lies on multiples of it (QVHighlights), else 0."""
     ends = np.array([end for record in records for window in record.windows for end in window])
     return 2.0 if len(ends) >= 100 and np.all(ends % 2.0 == 0) else 0.0
-
-
-def _filled(record: Record, duration_s: float) -> Record:
-    return record if record.duration_s else replace(record, duration_s=duration_s)
 
 
 def _plain(config: TrainConfig) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from index.errors import ModelError
 
 from .checkpoint import read_tensors, write_tensors
 
+TRAINING = "training"
+"""Folder inside the model folder for what only training needs."""
 STATE = "state.safetensors"
 _PROGRESS = "progress"
 
@@ -72,6 +74,16 @@ def save_state(
     # Shared storage is refused by safetensors; the copies are small.
     copies = {name: tensor.clone() for name, tensor in tensors.items()}
     write_tensors(folder / STATE, copies, {_PROGRESS: json.dumps(progress.__dict__)})
+
+
+def read_history(model_folder: Path) -> list[dict[str, Any]]:
+    """One row per finished epoch of the training in a model folder; empty without one."""
+    path = model_folder / TRAINING / STATE
+    if not path.is_file():
+        return []
+    _, notes = read_tensors(path)
+    history: list[dict[str, Any]] = json.loads(notes.get(_PROGRESS, "{}")).get("history", [])
+    return history
 
 
 def load_state(

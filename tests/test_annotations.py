@@ -323,12 +323,12 @@ def test_samples_of_an_epoch_are_always_the_same(folders):
     once = MomentDataset(records(), features, 150.0, config, seed=3)
     again = MomentDataset(records(), features, 150.0, config, seed=3)
     for epoch in range(3):
-        once.set_epoch(epoch)
-        again.set_epoch(epoch)
+        once.redraw(epoch)
+        again.redraw(epoch)
         for i in (1, 0):
             np.testing.assert_array_equal(once[i].frames, again[i].frames)
     first = once[0].frames
-    once.set_epoch(0)
+    once.redraw(0)
     assert not np.array_equal(once[0].frames, first)
 
 
@@ -336,7 +336,7 @@ def test_long_videos_are_cropped_around_a_moment(folders):
     features = FeatureFolders([folders / "clip"], folders / "text")
     data = MomentDataset(records(), features, 60.0, AugmentConfig(0, 0, 0, 0))
     for epoch in range(10):
-        data.set_epoch(epoch)
+        data.redraw(epoch)
         sample = data[0]
         assert len(sample.frames) == 30
         assert sample.edges

@@ -16,8 +16,8 @@ from model.features import FeatureFolders
 from model.grounder import GrounderConfig
 from model.inference import absent_presence, ask_others, predict
 from model.losses import LossConfig
-from model.train import TRAINING, TrainConfig, Trainer, annotation_grid_s
-from model.training_state import STATE
+from model.train import TrainConfig, Trainer, annotation_grid_s
+from model.training_state import STATE, TRAINING
 
 DIM = 12
 SHAPE = GrounderConfig(

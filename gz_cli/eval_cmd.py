@@ -1,0 +1,287 @@
+"""``gz eval``: how well moments are found, by the field's own protocol."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from index.errors import UsageError
+
+from .options import (
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    LibraryOption,
+    QuietOption,
+    settings_of,
+)
+from .render import Screen
+
+if TYPE_CHECKING:
+    from model.records import Record
+
+Row = Mapping[str, Any]
+
+_BRIEF = (
+    ("MR-full-R1@0.5", "first answer right at IoU 0.5"),
+    ("MR-full-R1@0.7", "first answer right at IoU 0.7"),
+    ("MR-full-mAP", "mean average precision, IoU 0.5 to 0.95"),
+    ("MR-short-mAP", "of moments up to 10 s"),
+    ("MR-middle-mAP", "of moments of 10 to 30 s"),
+    ("MR-long-mAP", "of moments over 30 s"),
+    ("HL-min-VeryGood-mAP", "highlights: mean average precision"),
+    ("HL-min-VeryGood-Hit1", "highlights: best clip is very good"),
+)
+
+
+def evaluate(
+    ctx: typer.Context,
+    annotations: Annotated[Path, typer.Option("--annotations", metavar="FILE", help="The truth.")],
+    grounder: Annotated[
+        Path | None,
+        typer.Option("--grounder", metavar="DIR", help="Model folder that gz train wrote."),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option("--features", metavar="DIR[,DIR]", help="Features of the videos."),
+    ] = None,
+    text_features: Annotated[
+        Path | None,
+        typer.Option("--text-features", metavar="DIR", help="Features of the sentences."),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option("--predictions", metavar="FILE", help="Score these instead, JSON lines."),
+    ] = None,
+    dataset: Annotated[
+        str, typer.Option("--dataset", metavar="NAME", help="Kind of annotations; else told.")
+    ] = "auto",
+    classes: Annotated[
+        Path | None, typer.Option("--classes", metavar="FILE", help="Class list of Charades.")
+    ] = None,
+    write_predictions: Annotated[
+        Path | None,
+        typer.Option("--write-predictions", metavar="FILE", help="Keep the model's answers."),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="DIR", help="Write a page with figures."),
+    ] = None,
+    shared_only: Annotated[
+        bool, typer.Option("--shared-only", help="Score only queries that both files have.")
+    ] = False,
+    skip_bad_rows: Annotated[
+        bool, typer.Option("--skip-bad-rows", help="Leave bad rows out instead of stopping.")
+    ] = False,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+    library: LibraryOption = None,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Measure a trained model, or anybody's predictions, by the QVHighlights protocol.
+
+    Numbers are percent. With --json the official keys, nested as the official script
+    nests them, and more under "groundzero".
+    """
+    from model.evaluate import full_report
+
+    settings = settings_of(ctx)
+    screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
+    if (grounder is None) == (predictions is None):
+        raise UsageError("give either --grounder or --predictions", "see gz eval --help")
+    records = read_records(screen, annotations, dataset, classes, skip_bad_rows)
+    extra: dict[str, Any] = {}
+    if predictions is not None:
+        rows = read_predictions(predictions)
+    else:
+        if grounder is None or features is None or text_features is None:
+            raise UsageError("--grounder needs --features and --text-features")
+        rows, records, extra = _answered(screen, grounder, features, text_features, records, device)
+    truth = [record.official() for record in records]
+    result = full_report(rows, truth, match=not shared_only)
+    result.setdefault("groundzero", {}).update(extra)
+    if write_predictions is not None:
+        from index.files import atomic_write
+
+        atomic_write(write_predictions, "".join(f"{json.dumps(r)}\n" for r in rows).encode())
+    if report is not None:
+        from model.report import write_report
+
+        page = write_report(report, result, rows, truth, _history(grounder))
+        screen.note(f"Report: {page}")
+    if settings.as_json:
+        screen.json("eval", _finite(result))
+    else:
+        _show(screen, result)
+
+
+def read_records(
+    screen: Screen, path: Path, dataset: str, classes: Path | None, skip_bad_rows: bool
+) -> tuple[Record, ...]:
+    """Checked records of an annotation file; bad rows stop, or are named and left out."""
+    from model.annotations import read_annotations
+
+    read = read_annotations(path, dataset, classes=classes)
+    if not skip_bad_rows:
+        return read.checked()
+    for problem in read.problems:
+        screen.warning(f"left out {problem}")
+    return read.usable()
+
+
+def with_features(screen: Screen, records: Sequence[Record], features: Any) -> tuple[Record, ...]:
+    """The records whose video and sentence have features; the others are named.
+
+    Raises:
+        UsageError: None has.
+    """
+    missing = features.missing(record.video for record in records)
+    if missing:
+        some = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+        screen.warning(f"{len(missing)} videos have no features and are skipped: {some}")
+    gone = set(missing)
+    kept = tuple(r for r in records if r.video not in gone and features.has_sentence(r.qid))
+    unsaid = len(records) - len(kept) - sum(r.video in gone for r in records)
+    if unsaid:
+        screen.warning(f"{unsaid} sentences have no features and are skipped")
+    if not kept:
+        raise UsageError("no annotated video has features", "check --features, --text-features")
+    return kept
+
+
+def feature_dirs(text: str) -> list[Path]:
+    """``DIR[,DIR]`` as folders."""
+    return [Path(part).expanduser() for part in text.split(",") if part]
+
+
+def read_predictions(path: Path) -> list[Row]:
+    """Rows of a prediction file.
+
+    Raises:
+        UsageError: It cannot be read, or a row is no prediction; file and line are named.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {error}", "check the path") from error
+    rows: list[Row] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            windows = row.get("pred_relevant_windows", [])
+            good = "qid" in row and all(len(window) in (2, 3) for window in windows)
+        except (ValueError, AttributeError, TypeError) as error:
+            raise UsageError(f"{path}:{number}: not a prediction: {error}") from error
+        if not good:
+            raise UsageError(
+                f"{path}:{number}: a prediction needs qid and pred_relevant_windows",
+                "windows are [start, end] or [start, end, score]",
+            )
+        rows.append(row)
+    if not rows:
+        raise UsageError(f"no prediction in {path}")
+    return rows
+
+
+def _answered(
+    screen: Screen,
+    folder: Path,
+    features: str,
+    text_features: Path,
+    records: Sequence[Record],
+    device: str | None,
+) -> tuple[list[Row], tuple[Record, ...], dict[str, Any]]:
+    import numpy as np
+
+    from model.checkpoint import load_checkpoint
+    from model.evaluate import confidence_report, presence_report
+    from model.features import FeatureFolders
+    from model.inference import absent_presence, predict, with_durations
+
+    checkpoint = load_checkpoint(folder)
+    source = FeatureFolders(feature_dirs(features), text_features)
+    kept = with_features(screen, records, source)
+    where = device or _best_device()
+    grounder = checkpoint.grounder.to(where)
+    with screen.progress() as progress:
+        done = 0
+
+        def watch(count: int) -> None:
+            nonlocal done
+            done += count
+            progress.update(min(1.0, done / (2 * len(kept))), f"{done} windows answered")
+
+        found = predict(grounder, kept, source, device=where, grid_s=checkpoint.grid_s, watch=watch)
+        absent = absent_presence(grounder, kept, source, device=where, watch=watch)
+    rows = [prediction.official() for prediction in found]
+    kept = with_durations(found)
+    there = np.array([prediction.presence for prediction in found])
+    pairs = [(row, record.official()) for row, record in zip(rows, kept, strict=True)]
+    extra = {
+        "presence": presence_report(there, absent, checkpoint.calibrator),
+        "confidence": confidence_report(pairs),
+    }
+    return list(rows), kept, extra
+
+
+def _best_device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _history(grounder: Path | None) -> list[dict[str, Any]]:
+    if grounder is None:
+        return []
+    from model.training_state import read_history
+
+    return read_history(grounder)
+
+
+def _finite(value: Any) -> Any:
+    """The same without NaN, which JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: _finite(part) for key, part in value.items()}
+    return None if isinstance(value, float) and value != value else value
+
+
+def _show(screen: Screen, result: Mapping[str, Any]) -> None:
+    brief, ours = result["brief"], result["groundzero"]
+    rows = [[f"{brief[key]:6.2f}", key, words] for key, words in _BRIEF if key in brief]
+    for key, words in (
+        ("R5@0.5", "right among the first five at IoU 0.5"),
+        ("R5@0.7", "right among the first five at IoU 0.7"),
+        ("mIoU", "mean IoU of the first answer"),
+    ):
+        if key in ours:
+            rows.append([f"{ours[key]:6.2f}", key, words])
+    for key, words in (
+        ("auroc", "presence: own sentences above other videos'"),
+        ("ece", "presence: stated minus observed frequency"),
+        ("rejection_at_95_recall", "presence: absent events rejected at 95 % recall"),
+    ):
+        if key in ours.get("presence", {}):
+            rows.append([f"{100 * ours['presence'][key]:6.2f}", key, words])
+    screen.table(rows)
+    for name, title in (
+        ("by_query_length", "words in the query"),
+        ("by_moment_length", "length of the moment"),
+        ("by_window_count", "windows of the query"),
+    ):
+        table = ours.get(name)
+        if table:
+            screen.result()
+            head = [title, "queries", "R1@0.5", "R1@0.7", "R5@0.5", "mIoU"]
+            body = [
+                [label, str(int(row["queries"]))]
+                + [f"{row[key]:.2f}" for key in ("R1@0.5", "R1@0.7", "R5@0.5", "mIoU")]
+                for label, row in table.items()
+            ]
+            screen.table([head, *body])

@@ -1,0 +1,77 @@
+"""Which grounding a library uses: a trained model folder, else the training-free one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from index.errors import ModelError
+
+from .render import Screen
+
+if TYPE_CHECKING:
+    from index.types import EmbeddingSpace, Localizer
+
+REMEMBERED = "grounder.json"
+
+
+def choose_localizer(
+    library_dir: Path, space: EmbeddingSpace | None, grounder: Path | None, device: str | None
+) -> Localizer:
+    """The localizer of a search.
+
+    Args:
+        library_dir: Remembers what ``gz train --use`` chose.
+        space: Embedding space of the library.
+        grounder: Asked for in this run; wins over what is remembered.
+        device: Where a trained model computes.
+
+    Raises:
+        ModelError: The folder is no grounding model, or one for other vectors.
+    """
+    folder = grounder or remembered_grounder(library_dir)
+    if folder is None or space is None:
+        from model.training_free import TrainingFreeLocalizer
+
+        return TrainingFreeLocalizer()
+    from model.localizer import TrainedLocalizer
+
+    return TrainedLocalizer.open(folder.expanduser(), space, device or "cpu")
+
+
+def use_grounder(screen: Screen, library_dir: Path, grounder: Path) -> None:
+    """Makes a model folder the library's default, after checking that it fits.
+
+    Raises:
+        ModelError: It was trained on other vectors than the library holds.
+    """
+    from index.files import atomic_write
+    from model.checkpoint import load_checkpoint
+    from model.localizer import check_space
+
+    from .opening import open_library
+
+    with open_library(library_dir) as library:
+        if library.space is not None:
+            check_space(load_checkpoint(grounder), library.space)
+    text = json.dumps({"grounder": str(grounder.absolute())}) + "\n"
+    atomic_write(library_dir / REMEMBERED, text.encode())
+    screen.note(f"The library uses {grounder} from now on.")
+
+
+def remembered_grounder(library_dir: Path) -> Path | None:
+    """The model folder that ``gz train --use`` chose for a library, if any.
+
+    Raises:
+        ModelError: What is remembered cannot be read.
+    """
+    path = library_dir / REMEMBERED
+    try:
+        return Path(json.loads(path.read_text(encoding="utf-8"))["grounder"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{path} does not name a grounding model", "remove it, or run gz train --use again"
+        ) from error

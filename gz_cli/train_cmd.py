@@ -1,0 +1,236 @@
+"""``gz train``: fine-tunes the grounding model on annotated moments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from index.errors import UsageError
+
+from .eval_cmd import feature_dirs, read_records, with_features
+from .options import (
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    LibraryOption,
+    QuietOption,
+    settings_of,
+)
+from .render import Screen
+from .train_view import TrainView
+
+if TYPE_CHECKING:
+    from index.types import EmbeddingSpace
+    from model.features import FeatureFolders
+    from model.presets import Preset
+    from model.records import Record
+
+
+def train(
+    ctx: typer.Context,
+    annotations: Annotated[
+        Path, typer.Option("--annotations", metavar="FILE", help="Moments to learn from.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Model folder to write.")],
+    val: Annotated[
+        Path | None,
+        typer.Option("--val", metavar="FILE", help="Moments that choose the best epoch."),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option("--split", metavar="70/15/15", help="Split --annotations by video."),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option("--features", metavar="DIR[,DIR]", help="Features of the videos."),
+    ] = None,
+    text_features: Annotated[
+        Path | None,
+        typer.Option("--text-features", metavar="DIR", help="Features of the sentences."),
+    ] = None,
+    fine_features: Annotated[
+        Path | None,
+        typer.Option("--fine-features", metavar="DIR", help="The same videos at 4 fps."),
+    ] = None,
+    videos: Annotated[
+        Path | None,
+        typer.Option("--videos", metavar="DIR", help="Videos themselves; features are cached."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="NAME|DIR|ID", help="Backbone for --videos."),
+    ] = None,
+    adapter: Annotated[
+        Path | None, typer.Option("--adapter", metavar="DIR", help="LoRA adapter for it.")
+    ] = None,
+    dataset: Annotated[
+        str,
+        typer.Option(
+            "--dataset",
+            metavar="NAME",
+            help="qvhighlights, charades-sta, activitynet, tacos, charades or own; else told.",
+        ),
+    ] = "auto",
+    classes: Annotated[
+        Path | None, typer.Option("--classes", metavar="FILE", help="Class list of Charades.")
+    ] = None,
+    preset: Annotated[
+        str, typer.Option("--preset", metavar="NAME", help="default, small or seed.")
+    ] = "default",
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, metavar="N")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, metavar="N")] = None,
+    rate: Annotated[
+        float | None, typer.Option("--rate", min=0.0, metavar="R", help="Peak learning rate.")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            "--patience", min=0, metavar="N", help="Epochs without progress; 0 never ends early."
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option("--metric", metavar="KEY", help="Official key that chooses the best epoch."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of every random choice.")] = 0,
+    workers: Annotated[
+        int, typer.Option("--workers", min=0, metavar="N", help="Processes that load data.")
+    ] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Go on where a run was interrupted.")
+    ] = True,
+    skip_bad_rows: Annotated[
+        bool, typer.Option("--skip-bad-rows", help="Leave bad rows out instead of stopping.")
+    ] = False,
+    use: Annotated[
+        bool, typer.Option("--use", help="Make the library use the model from now on.")
+    ] = False,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+    library: LibraryOption = None,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Fine-tune the grounding on moments that were marked.
+
+    The result is a folder for gz find --grounder. Interrupted training goes on from
+    the last whole epoch and ends as if it had not been interrupted. With --json one
+    line for each epoch and one for the result.
+    """
+    settings = settings_of(ctx)
+    screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
+    learn, check = _records(screen, annotations, val, split, seed, dataset, classes, skip_bad_rows)
+    if videos is not None:
+        from .extraction import distinct
+
+        learn, check = distinct(learn, "train"), distinct(check, "val")
+    source, fine, space = _features(
+        screen, features, text_features, fine_features, videos, model, adapter, device,
+        (*learn, *check), out,
+    )  # fmt: skip
+    learn, check = with_features(screen, learn, source), with_features(screen, check, source)
+    from model.presets import preset as named
+
+    frames = source.video(learn[0].video)
+    recipe = named(preset, frames.shape[1], source.sentence(learn[0].qid)[0].shape[1])
+    changes = {
+        "epochs": epochs, "batch_size": batch_size, "rate": rate, "patience": patience,
+        "metric": metric, "seed": seed, "workers": workers,
+    }  # fmt: skip
+    given: dict[str, Any] = {n: value for n, value in changes.items() if value is not None}
+    recipe = replace(recipe, config=replace(recipe.config, **given))
+    _run(screen, recipe, learn, check, source, fine, space, out, device, resume)
+    if use:
+        from .grounding import use_grounder
+
+        use_grounder(screen, settings.library_dir, out)
+
+
+def _records(
+    screen: Screen,
+    annotations: Path,
+    val: Path | None,
+    split: str | None,
+    seed: int,
+    dataset: str,
+    classes: Path | None,
+    skip_bad_rows: bool,
+) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+    """Records to learn from and to check on."""
+    if (val is None) == (split is None):
+        raise UsageError("give either --val FILE or --split 70/15/15")
+    records = read_records(screen, annotations, dataset, classes, skip_bad_rows)
+    if val is not None:
+        return records, read_records(screen, val, dataset, classes, skip_bad_rows)
+    from model.records import parse_shares, split_by_video
+
+    assert split is not None  # noqa: S101 - the check above leaves only this
+    parts = split_by_video(records, parse_shares(split), seed)
+    screen.note(", ".join(f"{name} {len(part)}" for name, part in parts.items()) + " moments")
+    return parts["train"], parts["val"]
+
+
+def _features(
+    screen: Screen,
+    features: str | None,
+    text_features: Path | None,
+    fine_features: Path | None,
+    videos: Path | None,
+    model: str | None,
+    adapter: Path | None,
+    device: str | None,
+    records: Sequence[Record],
+    out: Path,
+) -> tuple[FeatureFolders, FeatureFolders | None, EmbeddingSpace | None]:
+    """Vectors from archives, or from the videos themselves through a cache."""
+    from model.features import FeatureFolders
+
+    if (features is None) == (videos is None):
+        raise UsageError("give either --features and --text-features, or --videos")
+    if videos is not None:
+        from .extraction import extract
+
+        return extract(screen, videos, records, out / "features", model, adapter, device)
+    if features is None or text_features is None:
+        raise UsageError("--features needs --text-features", "see gz train --help")
+    source = FeatureFolders(feature_dirs(features), text_features)
+    fine = None if fine_features is None else FeatureFolders([fine_features], text_features)
+    return source, fine, None
+
+
+def _run(
+    screen: Screen,
+    recipe: Preset,
+    learn: Sequence[Record],
+    check: Sequence[Record],
+    source: FeatureFolders,
+    fine: FeatureFolders | None,
+    space: EmbeddingSpace | None,
+    out: Path,
+    device: str | None,
+    resume: bool,
+) -> None:
+    from model.train import Trainer
+
+    with screen.progress() as progress:
+        view = TrainView(screen, progress, recipe.config.epochs, out)
+        trainer = Trainer(
+            recipe.shape, recipe.config, learn, check, source, out, view,
+            device=device, fine=fine, space=space,
+        )  # fmt: skip
+        checkpoint = trainer.run(resume=resume)
+        view.close()
+    fields: dict[str, Any] = {"grounder": str(out), **checkpoint.training}
+    if screen.as_json:
+        screen.json("train", fields)
+    else:
+        metrics = checkpoint.training["metrics"]
+        screen.result(
+            f"{screen.path(bytes(out))}  best epoch {fields['best_epoch']} of {fields['epochs']}, "
+            f"R1@0.5 {metrics['MR-full-R1@0.5']:.2f}, R1@0.7 {metrics['MR-full-R1@0.7']:.2f}, "
+            f"mAP {metrics['MR-full-mAP']:.2f}"
+        )
