@@ -70,6 +70,12 @@ def find(
     thumbs: Annotated[
         Path | None, typer.Option("--thumbs", metavar="DIR", help="Write a picture of each hit.")
     ] = None,
+    grounder: Annotated[
+        Path | None,
+        typer.Option(
+            "--grounder", metavar="DIR", help="Trained grounding to use; else the library's own."
+        ),
+    ] = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
     library: LibraryOption = None,
@@ -96,7 +102,7 @@ def find(
         refine=refine,
         threshold=threshold,
     )
-    result = search(screen, settings.library_dir, request, device)
+    result = search(screen, settings.library_dir, request, device, grounder)
     _show(screen, result, as_json=settings.as_json, paths=paths, print0=print0, player=player)
     if thumbs is not None:
         from .thumbs import write_thumbs
@@ -107,7 +113,11 @@ def find(
 
 
 def search(
-    screen: Screen, library_dir: Path, request: FindRequest, device: str | None
+    screen: Screen,
+    library_dir: Path,
+    request: FindRequest,
+    device: str | None,
+    grounder: Path | None = None,
 ) -> FindResult:
     """Runs one search and remembers its result for ``gz export-clips``."""
     from index.find import find as find_moments
@@ -123,7 +133,7 @@ def search(
             library,
             cache,
             encoder,
-            open_localizer(),
+            open_localizer(library, grounder, device),
             request,
             SentenceCache(library_dir),
             FindView(progress),

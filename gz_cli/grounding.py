@@ -1,43 +1,14 @@
-"""Which grounding a library uses: a trained model folder, else the training-free one."""
+"""Which trained grounding a library remembers; without one it uses the training-free one."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
-
 from index.errors import ModelError
 
 from .render import Screen
 
-if TYPE_CHECKING:
-    from index.types import EmbeddingSpace, Localizer
-
 REMEMBERED = "grounder.json"
-
-
-def choose_localizer(
-    library_dir: Path, space: EmbeddingSpace | None, grounder: Path | None, device: str | None
-) -> Localizer:
-    """The localizer of a search.
-
-    Args:
-        library_dir: Remembers what ``gz train --use`` chose.
-        space: Embedding space of the library.
-        grounder: Asked for in this run; wins over what is remembered.
-        device: Where a trained model computes.
-
-    Raises:
-        ModelError: The folder is no grounding model, or one for other vectors.
-    """
-    folder = grounder or remembered_grounder(library_dir)
-    if folder is None or space is None:
-        from model.training_free import TrainingFreeLocalizer
-
-        return TrainingFreeLocalizer()
-    from model.localizer import TrainedLocalizer
-
-    return TrainedLocalizer.open(folder.expanduser(), space, device or "cpu")
 
 
 def use_grounder(screen: Screen, library_dir: Path, grounder: Path) -> None:

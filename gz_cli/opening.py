@@ -90,11 +90,29 @@ def _named(space: EmbeddingSpace) -> str:
     return f"{space.backbone}@{space.revision[:12]}{adapter} (space {space.id})"
 
 
-def open_localizer() -> Localizer:
-    """What turns vectors and a sentence into spans."""
-    from model.training_free import TrainingFreeLocalizer
+def open_localizer(
+    library: Library | None = None, grounder: Path | None = None, device: str | None = None
+) -> Localizer:
+    """What turns vectors and a sentence into spans.
 
-    return TrainingFreeLocalizer()
+    Args:
+        library: May remember a trained model; without one nothing is remembered.
+        grounder: A trained model's folder for this run; wins over what is remembered.
+        device: Where a trained model computes.
+
+    Raises:
+        ModelError: The folder is no grounding model, or one for other vectors.
+    """
+    from .grounding import remembered_grounder
+
+    folder = grounder or (None if library is None else remembered_grounder(library.folder))
+    if library is None or library.space is None or folder is None:
+        from model.training_free import TrainingFreeLocalizer
+
+        return TrainingFreeLocalizer()
+    from model.localizer import TrainedLocalizer
+
+    return TrainedLocalizer.open(folder.expanduser(), library.space, device or "cpu")
 
 
 def _calm_libraries(screen: Screen) -> None:
