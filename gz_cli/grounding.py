@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+
 from index.errors import ModelError
 
 from .render import Screen
