@@ -39,13 +39,15 @@ def doctor(
     checks = examine(settings.library_dir, device, repair=repair)
     failed = [check for check in checks if not check.ok]
     if settings.as_json:
-        fields = [vars(check) for check in checks]
+        fields = [
+            {"name": c.name, "ok": c.ok, "detail": c.detail, "remedy": c.remedy} for c in checks
+        ]
         screen.json("doctor", {"ready": not failed, "checks": fields})
     else:
         for check in checks:
             mark = screen.styled("ok  " if check.ok else "BAD ", "green" if check.ok else "red")
-            screen.result(f"{mark} {check.name:<9} {display_safe(check.detail)}")
+            screen.result(f"{mark} {check.name:<10} {display_safe(check.detail)}")
             if check.remedy:
-                screen.result(f"{'':15}{screen.styled(check.remedy, 'yellow')}")
+                screen.result(f"{'':16}{screen.styled(check.remedy, 'yellow')}")
     if failed:
         raise typer.Exit(failed[0].exit_code)

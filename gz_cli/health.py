@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from index.errors import (
     GzError,
@@ -20,8 +21,11 @@ from index.errors import (
     UsageError,
 )
 
-from .opening import default_spec, open_library
+from .opening import default_spec, open_library, open_localizer
 from .render import size_text
+
+if TYPE_CHECKING:
+    from index.store import Library
 
 _LITTLE_SPACE_BYTES = 1_000_000_000
 """Room below which indexing an archive is likely to end with a full disk."""
@@ -107,17 +111,30 @@ def _device(device: str | None) -> Check:
 
 def _library_and_model(library_dir: Path, *, repair: bool) -> Iterator[Check]:
     spec, adapter = "", ""
+    grounding: list[Check] = []
     try:
         with open_library(library_dir) as library:
             spec, adapter = library.model_spec, library.adapter
             searchable = library.videos(searchable=True)
             frames = sum(row.frames for row in searchable)
+            grounding = list(_grounding(library))
         yield from _library(library_dir, f"{len(searchable):,} videos, {frames:,} frames", repair)
     except NothingIndexedError:
         yield Check("library", True, f"none yet in {library_dir}; make one: gz index FOLDER")
     except LibraryError as error:
         yield _failed("library", error)
     yield _model(spec or default_spec(), adapter)
+    yield from grounding
+
+
+def _grounding(library: Library) -> Iterator[Check]:
+    """The trained grounding that the library uses, where one was chosen."""
+    try:
+        localizer = open_localizer(library)
+    except GzError as error:
+        yield _failed("grounding", error)
+        return
+    yield Check("grounding", True, localizer.name)
 
 
 def _library(library_dir: Path, detail: str, repair: bool) -> Iterator[Check]:

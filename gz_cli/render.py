@@ -256,7 +256,7 @@ class Progress:
         self._now = now
         self._told_s = now()
         self._bar: tuple[RichProgress, TaskID] | None = None
-        if screen.error_look.animated and not screen.quiet:
+        if screen.error_look.animated and not screen.quiet and not screen.as_json:
             self._bar = _moving_bar(screen.error_look.colours)
 
     def update(self, share: float | None, text: str) -> None:

@@ -251,6 +251,14 @@ def test_doctor_says_what_to_do_about_a_missing_model(tmp_path: Path) -> None:
     assert "--model demo" in ran.text
 
 
+def test_doctor_notices_a_trained_grounding_that_is_gone(copy: Archive) -> None:
+    (copy.library / "grounder.json").write_text(json.dumps({"grounder": "/no/such/model"}))
+    ran = copy.run("doctor")
+    assert ran.code == 7
+    assert "BAD  grounding" in ran.text
+    assert "/no/such/model" in ran.text
+
+
 def test_without_a_library_there_is_a_hint_and_4(tmp_path: Path) -> None:
     for arguments in (["ls"], ["find", "a dog"]):
         ran = run(*arguments, library=tmp_path / "none")
