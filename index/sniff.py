@@ -85,10 +85,10 @@ def _is_annex_b(head: bytes) -> bool:
 def _is_transport_stream(head: bytes) -> bool:
     """Sync bytes at packet distance; tolerates a torn first packet and M2TS time codes."""
     for packet in (188, 192, 204):
-        for offset in range(min(packet, len(head))):
-            if head[offset] != 0x47:
-                continue
+        offset = head.find(0x47, 0, packet)
+        while offset >= 0:
             marks = head[offset::packet]
             if len(marks) >= 4 and marks.count(0x47) == len(marks):
                 return True
+            offset = head.find(0x47, offset + 1, packet)
     return False
