@@ -46,7 +46,10 @@ class Lesson:
     truth: torch.Tensor
     """float32 [B, N]: 1 shown, 0 not shown, -1 in doubt (left out of the loss)."""
     patches: torch.Tensor
-    """int64 [B, GRID * GRID, 2]: colour and shape at each patch, 0 where no object is."""
+    """int64 [B, GRID * GRID, 4]: colour and shape of the object at each patch (0 where there is
+    none), whether it is on the table and whether it touches another."""
+    words: torch.Tensor
+    """int64 [B]: which word a slide shows, 0 for none."""
 
 
 def random_cast(rng: random.Random, count: int) -> list[Kind]:
@@ -65,14 +68,14 @@ def random_cast(rng: random.Random, count: int) -> list[Kind]:
 def random_scene(rng: random.Random) -> Scene:
     """A scene as archives have them: mostly rooms with actors, some slides, some stillness."""
     roll = rng.random()
-    if roll < 0.10:
+    if roll < 0.14:
         return slide_scene(rng, 0.0, 8.0, rng.choice(WORDS))
-    count = 0 if roll < 0.16 else rng.choice((1, 2, 2, 3, 3))
+    count = 0 if roll < 0.19 else rng.choice((1, 2, 2, 3, 3))
     return room_scene(rng, 0.0, rng.uniform(18, 34), rng.choice(PLACES), random_cast(rng, count))
 
 
 def _patch_labels(state: State) -> npt.NDArray[np.int64]:
-    labels = np.zeros((GRID, GRID, 2), np.int64)
+    labels = np.zeros((GRID, GRID, 4), np.int64)
     xs = (np.arange(GRID) + 0.5) * WIDTH / GRID
     ys = (np.arange(GRID) + 0.5) * HEIGHT / GRID
     for thing in sorted(state.things, key=lambda t: t.y):
@@ -80,8 +83,15 @@ def _patch_labels(state: State) -> npt.NDArray[np.int64]:
             (xs[None, :] - thing.x) / (thing.radius + 2),
             (ys[:, None] - thing.y + thing.radius) / (thing.radius + 2),
         )
-        labels[far < 1] = COLOURS.index(thing.colour) + 1, SHAPES.index(thing.shape) + 1
-    return labels.reshape(-1, 2)
+        kind = thing.colour, thing.shape
+        met = (holds(Event("meet", *kind, (t.colour, t.shape)), state) for t in state.things)
+        labels[far < 1] = (
+            COLOURS.index(thing.colour) + 1,
+            SHAPES.index(thing.shape) + 1,
+            holds(Event("table", *kind), state) is True,
+            True in met,
+        )
+    return labels.reshape(-1, 4)
 
 
 def worn(picture: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
@@ -116,7 +126,7 @@ def _strange(text: str, rng: random.Random) -> str | None:
 class Teacher:
     """Hands out lessons; lesson `k` of a seed is the same however often it is asked for."""
 
-    def __init__(self, seed: int, pictures: int = 96) -> None:
+    def __init__(self, seed: int, pictures: int = 32) -> None:
         self.seed = seed
         self.pictures = pictures
         self._pool: list[Scene] = []
@@ -142,6 +152,7 @@ class Teacher:
             texts,
             torch.from_numpy(truth),
             torch.from_numpy(np.stack([_patch_labels(s) for s in states])),
+            torch.tensor([WORDS.index(s.word) + 1 if s.word else 0 for s in states]),
         )
 
     def _states(self, rng: random.Random, number: int) -> list[State]:

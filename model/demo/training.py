@@ -24,6 +24,7 @@ from torch.nn import functional
 
 from .lessons import Lesson, Teacher
 from .vocabulary import MAX_TOKENS, build_tokenizer
+from .world import WORDS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, SiglipModel
@@ -34,16 +35,16 @@ IMAGE, PATCH, WIDTH = 96, 12, 128
 TRAIN_SEED = 20_000_000
 """Archives are made from small seeds; training never meets their scenes."""
 _WARM_UP = 200
-_AUXILIARY = 8.0
+_AUXILIARY = 4.0
 
 
 def build_model(vocabulary: int) -> SiglipModel:
-    """A SiglipModel of 1.4 million weights, freshly initialised."""
+    """A SiglipModel of 1.2 million weights, freshly initialised."""
     from transformers import SiglipConfig, SiglipModel
 
     shared = {"hidden_size": WIDTH, "num_attention_heads": 4, "intermediate_size": 3 * WIDTH}
     text = {
-        **shared, "num_hidden_layers": 3, "vocab_size": vocabulary,
+        **shared, "num_hidden_layers": 2, "vocab_size": vocabulary,
         "max_position_embeddings": MAX_TOKENS, "projection_size": WIDTH,
         "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 1,
     }  # fmt: skip
@@ -64,25 +65,27 @@ def pixel_values(pictures: torch.Tensor) -> torch.Tensor:
 
 
 class Pupil(nn.Module):
-    """The model with a second, simpler task that is thrown away after training.
+    """The model with simpler tasks beside it that are thrown away after training.
 
-    Saying which colour and shape lies at each patch teaches the vision tower what an
-    object is long before sentences alone would.
+    Saying which colour and shape lies at each patch, what that object is doing, and
+    which word a slide shows teaches the vision tower what to look for long before
+    sentences alone would.
     """
 
     def __init__(self, model: SiglipModel) -> None:
         super().__init__()
         self.model = model
-        self.where = nn.Linear(WIDTH, 14)
+        self.where = nn.Linear(WIDTH, 16)
+        self.word = nn.Linear(WIDTH, 1 + len(WORDS))
 
     def forward(self, pixels: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Logits [B, N] of every sentence for every picture, and [B, P, 14] of the patches."""
+        """Logits [B, N] of sentences for pictures, [B, P, 16] of patches, [B, 13] of words."""
         seen = self.model.vision_model(pixel_values=pixels)
         read = self.model.text_model(input_ids=tokens)
         image = functional.normalize(seen.pooler_output, dim=-1)
         text = functional.normalize(read.pooler_output, dim=-1)
         logits = image @ text.T * self.model.logit_scale.exp() + self.model.logit_bias
-        return logits, self.where(seen.last_hidden_state)
+        return logits, self.where(seen.last_hidden_state), self.word(seen.pooler_output)
 
 
 def loss_of(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
@@ -94,16 +97,21 @@ def loss_of(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     return (pairs * known).sum() / len(logits)
 
 
-def _patch_loss(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def _side_loss(patches: torch.Tensor, words: torch.Tensor, lesson: Lesson) -> torch.Tensor:
+    labels = lesson.patches
     # Patches without an object are nearly all of them.
     weight = torch.tensor([0.15] + [1.0] * 6)
     colour = functional.cross_entropy(
-        scores[..., :7].flatten(0, 1), labels[..., 0].flatten(), weight=weight
+        patches[..., :7].flatten(0, 1), labels[..., 0].flatten(), weight=weight
     )
     shape = functional.cross_entropy(
-        scores[..., 7:].flatten(0, 1), labels[..., 1].flatten(), weight=weight
+        patches[..., 7:14].flatten(0, 1), labels[..., 1].flatten(), weight=weight
     )
-    return colour + shape
+    objects = labels[..., 0] > 0
+    doing = functional.binary_cross_entropy_with_logits(
+        patches[..., 14:][objects], labels[..., 2:][objects].float()
+    )
+    return colour + shape + doing + 0.5 * functional.cross_entropy(words, lesson.words)
 
 
 class _Lessons(torch.utils.data.IterableDataset[Lesson]):
@@ -136,7 +144,7 @@ def examine(pupil: Pupil, tokenizer: PreTrainedTokenizerFast, lessons: list[Less
     """How many true and how many false pairs the sigmoid gets right, in words."""
     right: dict[str, list[float]] = defaultdict(list)
     for lesson in lessons:
-        logits, _ = pupil(pixel_values(lesson.pictures), token_ids(tokenizer, lesson.texts))
+        logits, *_ = pupil(pixel_values(lesson.pictures), token_ids(tokenizer, lesson.texts))
         for name, value in (("shown", 1), ("absent", 0)):
             picked = lesson.truth == value
             right[name] += ((logits[picked] > 0) == bool(value)).float().tolist()
@@ -157,11 +165,11 @@ class _Course:
         self.done = 0
 
     def learn(self, lesson: Lesson, tokens: torch.Tensor, rate: float) -> tuple[float, float]:
-        """One step; returns the losses of sentences and of patches."""
+        """One step; returns the losses of sentences and of the side tasks."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        logits, patches = self.pupil(pixel_values(lesson.pictures), tokens)
-        said, located = loss_of(logits, lesson.truth), _patch_loss(patches, lesson.patches)
+        logits, patches, words = self.pupil(pixel_values(lesson.pictures), tokens)
+        said, located = loss_of(logits, lesson.truth), _side_loss(patches, words, lesson)
         self.optimizer.zero_grad()
         (said + _AUXILIARY * located).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.pupil.parameters(), 1.0)
@@ -213,8 +221,8 @@ def train(
     *,
     steps: int,
     seed: int,
-    pictures: int = 48,
-    peak: float = 1e-3,
+    pictures: int = 32,
+    peak: float = 1.5e-3,
     resume: Path | None = None,
 ) -> None:
     """Trains and saves the averaged weights, the tokenizer and the processor to `out`.
@@ -242,7 +250,7 @@ def train(
         if course.done % 100 == 0:
             pace = (time.monotonic() - began) / (course.done - first)
             log.info(
-                "step %d: sentences %.3f, patches %.3f, %.2f s a step",
+                "step %d: sentences %.3f, side tasks %.3f, %.2f s a step",
                 course.done, said, located, pace,
             )  # fmt: skip
         if course.done % 500 == 0 or course.done == steps:
