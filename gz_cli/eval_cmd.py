@@ -168,7 +168,8 @@ def read_predictions(path: Path) -> list[Row]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {error}", "check the path") from error
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot read {path}: {why}", "check the path") from error
     rows: list[Row] = []
     for number, line in enumerate(lines, 1):
         if not line.strip():

@@ -48,7 +48,8 @@ def read_annotations(
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read annotations {path}: {error}", "check the path") from error
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot read annotations {path}: {why}", "check the path") from error
     name = _told_from(path, text) if dataset == "auto" else dataset
     rows = Collector(path, known_videos)
     if name == "charades":

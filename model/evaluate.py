@@ -47,15 +47,10 @@ def full_report(
 
     Args:
         predictions: Rows as `evaluate_submission` takes them.
-        annotations: Rows as `evaluate_submission` takes them; highlight keys are left
-            out where no row is rated.
+        annotations: Rows as `evaluate_submission` takes them.
         match: Both must hold the same queries.
     """
-    rated = [row for row in annotations if row.get("saliency_scores")]
-    scored = predictions
-    if len(rated) < len(annotations):
-        scored = [{k: v for k, v in p.items() if k != "pred_saliency_scores"} for p in predictions]
-    report: dict[str, Any] = dict(evaluate_submission(scored, annotations, match=match))
+    report: dict[str, Any] = dict(evaluate_submission(predictions, annotations, match=match))
     truth = {row["qid"]: row for row in annotations}
     pairs = [(row, truth[row["qid"]]) for row in predictions if row["qid"] in truth]
     if pairs and "pred_relevant_windows" in pairs[0][0]:

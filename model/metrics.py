@@ -48,7 +48,8 @@ def evaluate_submission(
         predictions: Rows with ``qid`` and ``pred_relevant_windows`` (``[start_s, end_s,
             score]``, best first), ``pred_saliency_scores`` (one per 2 s clip), or both.
         annotations: Rows with ``qid``, ``relevant_windows`` and, for highlights,
-            ``duration``, ``relevant_clip_ids`` and ``saliency_scores``.
+            ``duration``, ``relevant_clip_ids`` and ``saliency_scores``; highlights are
+            scored where every row has them.
         match: Both must hold the same queries; otherwise only shared ones are scored.
 
     Returns:
@@ -65,7 +66,7 @@ def evaluate_submission(
         moments = _moment_report(predicted, truth)
         report.update(moments)
         brief.update(_moment_brief(moments))
-    if "pred_saliency_scores" in predicted[0]:
+    if "pred_saliency_scores" in predicted[0] and all(map(_is_rated, truth)):
         highlights = _highlight_report(predicted, truth)
         report.update(highlights)
         for level, scores in highlights.items():
@@ -168,6 +169,10 @@ def _paired(
             "predictions and annotations share no query", "check that both files belong together"
         )
     return [predicted[qid] for qid in qids], [truth[qid] for qid in qids]
+
+
+def _is_rated(row: Mapping[str, Any]) -> bool:
+    return "relevant_clip_ids" in row and "saliency_scores" in row
 
 
 def _moment_report(predicted: list[Mapping[str, Any]], truth: list[Mapping[str, Any]]) -> Report:

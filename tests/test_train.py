@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from moment_world import DIM, write_world
 
 from index.errors import ModelError, UsageError
 from model.annotations import read_annotations
@@ -19,7 +19,6 @@ from model.losses import LossConfig
 from model.train import TrainConfig, Trainer, annotation_grid_s
 from model.training_state import STATE, TRAINING
 
-DIM = 12
 SHAPE = GrounderConfig(
     dim=DIM, text_dim=DIM, width=16, heads=2, layers=2, span_width=8, background_tokens=2
 )
@@ -44,48 +43,11 @@ class Silent:
         self.rows.append(row)
 
 
-def unit(vectors):
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-
-
-def write_world(folder, count, seed, first_qid=0):
-    """Videos in which some stretch looks like the sentence, as annotations and features."""
-    rng = np.random.default_rng(seed)
-    (folder / "video").mkdir(exist_ok=True)
-    (folder / "text").mkdir(exist_ok=True)
-    rows = []
-    for qid in range(first_qid, first_qid + count):
-        asked = unit(rng.normal(size=DIM))
-        frames = rng.normal(size=(40, DIM)) * 0.4 + rng.normal(size=DIM) * 0.3
-        start = 2 * int(rng.integers(0, 15))
-        end = min(40, start + 2 * int(rng.integers(2, 8)))
-        frames[start:end] += 1.5 * asked
-        np.savez(folder / "video" / f"v{qid}.npz", features=unit(frames).astype(np.float16))
-        np.savez(
-            folder / "text" / f"qid{qid}.npz",
-            last_hidden_state=(asked + 0.1 * rng.normal(size=(5, DIM))).astype(np.float16),
-            pooler_output=asked.astype(np.float16),
-        )
-        rows.append(
-            {
-                "qid": qid,
-                "query": f"thing {qid} happens",
-                "vid": f"v{qid}",
-                "duration": 40,
-                "relevant_windows": [[start, end]],
-                "relevant_clip_ids": list(range(start // 2, end // 2)),
-                "saliency_scores": [[3, 4, 2]] * ((end - start) // 2),
-            }
-        )
-    return rows
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")
-    for name, count, first in (("train", 48, 0), ("val", 16, 1000)):
-        rows = write_world(folder, count, first + 1, first)
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_world(folder, "train", 48, 0)
+    write_world(folder, "val", 16, 1000)
     return folder
 
 

@@ -1,0 +1,149 @@
+"""``gz train``, ``gz eval`` and ``gz find --grounder`` as a script meets them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from media_factory import colour_video
+from moment_world import write_world
+from tiny_siglip import make_model
+
+GZ = str(Path(sys.executable).parent / "gz")
+
+
+def gz(*arguments, cwd, code=0):
+    ran = subprocess.run(
+        [GZ, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=300,
+        check=False,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(cwd),
+            "GZ_LIBRARY": str(cwd / "library"),
+            "HF_HUB_OFFLINE": "1",
+            "OMP_NUM_THREADS": "1",
+        },
+    )
+    assert ran.returncode == code, ran.stderr
+    assert "Traceback" not in ran.stderr
+    return ran
+
+
+def rows(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with features and a model trained on them from the command line."""
+    folder = tmp_path_factory.mktemp("cli")
+    write_world(folder, "train", 24, 0)
+    write_world(folder, "val", 8, 1000)
+    ran = gz(
+        "train", "--annotations", "train.jsonl", "--val", "val.jsonl", "--features", "video",
+        "--text-features", "text", "--out", "run", "--preset", "small", "--epochs", "2",
+        "--batch-size", "8", "--device", "cpu", "--json",
+        cwd=folder,
+    )  # fmt: skip
+    return folder, rows(ran.stdout)
+
+
+def test_training_reports_epochs_and_leaves_a_model_folder(trained):
+    folder, printed = trained
+    assert [row["type"] for row in printed] == ["epoch", "epoch", "train"]
+    assert printed[0]["metrics"].keys() >= {"MR-full-R1@0.5", "HL-min-VeryGood-mAP"}
+    assert printed[-1]["grounder"] == "run"
+    assert (folder / "run" / "model.safetensors").is_file()
+    assert json.loads((folder / "run" / "config.json").read_text())["kind"] == "groundzero-grounder"
+    assert list((folder / "run" / "training" / "tensorboard").iterdir())
+    assert not list(folder.rglob("*.pt"))
+
+
+def test_evaluating_a_model_prints_the_official_keys(trained):
+    folder, printed = trained
+    ran = gz(
+        "eval", "--grounder", "run", "--annotations", "val.jsonl", "--features", "video",
+        "--text-features", "text", "--json", "--report", "page",
+        "--write-predictions", "pred.jsonl", "--device", "cpu",
+        cwd=folder,
+    )  # fmt: skip
+    (report,) = rows(ran.stdout)
+    assert report["brief"] == printed[-1]["metrics"]
+    assert report["full"]["MR-R1"]["0.5"] == report["brief"]["MR-full-R1@0.5"]
+    assert 0 <= report["groundzero"]["presence"]["auroc"] <= 1
+    page = (folder / "page" / "index.html").read_text()
+    assert page.count("<figure>") >= 8
+    assert "thing 1000 happens" in page
+    assert "http" not in page.replace("http-equiv", "")
+    again = gz(
+        "eval", "--predictions", "pred.jsonl", "--annotations", "val.jsonl", "--json", cwd=folder
+    )
+    (scored,) = rows(again.stdout)
+    assert scored["brief"] == report["brief"]
+    shown = gz("eval", "--predictions", "pred.jsonl", "--annotations", "val.jsonl", cwd=folder)
+    assert "MR-full-R1@0.7" in shown.stdout
+
+
+def test_wrong_requests_are_refused_in_a_line(trained):
+    folder, _ = trained
+    (folder / "bad.jsonl").write_text('{"qid": 1, "pred_relevant_windows": [[1]]}\n')
+    features = ("--features", "video", "--text-features", "text")
+    for arguments, said in (
+        (("eval", "--annotations", "val.jsonl"), "--predictions"),
+        (("eval", "--annotations", "val.jsonl", "--predictions", "bad.jsonl"), "bad.jsonl:1"),
+        (("train", "--annotations", "train.jsonl", "--out", "x", *features), "--val"),
+        (
+            ("train", "--annotations", "none.jsonl", "--out", "x", "--split", "70/15/15"),
+            "none.jsonl",
+        ),
+    ):
+        ran = gz(*arguments, cwd=folder, code=2)
+        assert said in ran.stderr
+        assert len(ran.stderr.splitlines()) <= 3
+
+
+def test_a_bad_row_stops_unless_it_is_left_out(trained):
+    folder, _ = trained
+    text = (folder / "val.jsonl").read_text()
+    (folder / "odd.jsonl").write_text(text + '{"qid": 5}\n')
+    scored = ("--predictions", "pred.jsonl", "--annotations", "odd.jsonl", "--json")
+    (folder / "pred.jsonl").write_text(
+        "".join(
+            json.dumps({"qid": row["qid"], "pred_relevant_windows": [[0, 10, 1]]}) + "\n"
+            for row in rows(text)
+        )
+    )
+    assert "odd.jsonl:9" in gz("eval", *scored, cwd=folder, code=2).stderr
+    assert "odd.jsonl:9" in gz("eval", *scored, "--skip-bad-rows", cwd=folder).stderr
+
+
+def test_training_from_videos_serves_gz_find(tmp_path):
+    """From clips that a person marked to a search with the model trained on them."""
+    make_model(tmp_path / "tiny")
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    lines = ["video,query,start_s,end_s,duration_s"]
+    for number, (first, second) in enumerate(
+        [("red", "blue"), ("green", "red"), ("blue", "yellow"), ("yellow", "green")]
+    ):
+        colour_video(videos / f"v{number}.mp4", [(first, 4.0), (second, 4.0)], fps=8)
+        lines += [f"v{number}.mp4,{first} thing,0,4,8", f"v{number}.mp4,{second} thing,4,8,8"]
+    (tmp_path / "mine.csv").write_text("\n".join(lines) + "\n")
+    gz("index", "videos", "--model", "tiny", "--device", "cpu", cwd=tmp_path)
+    ran = gz(
+        "train", "--annotations", "mine.csv", "--split", "50/50/0", "--videos", "videos",
+        "--model", "tiny", "--out", "run", "--preset", "small", "--epochs", "1", "--use",
+        "--device", "cpu", cwd=tmp_path,
+    )  # fmt: skip
+    assert "uses run" in ran.stderr
+    found = gz("find", "red thing", "--threshold", "0", "--device", "cpu", "--json", cwd=tmp_path)
+    (result,) = rows(found.stdout)
+    assert result["localizer"] == "run"
+    assert result["hits"]
