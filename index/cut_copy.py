@@ -151,8 +151,10 @@ def _cut(
     before = sum(packet.start < times[0] for packet in packets)
     after = sum(packet.start > times[-1] for packet in packets)
     if before or after:
-        hidden = f"holds {before} frames before and {after} after the clip, which the edit list"
-        notes += (f"{hidden} hides; a player that ignores edit lists shows them",)
+        notes += (
+            f"frames hidden by the edit list: {before} before, {after} after; a player that "
+            "ignores edit lists shows them",
+        )
     # Players skip a frame that began before an edit, so a copy begins with a whole one.
     return Cut(times[0], out_point(seen[-1][1], end), times, notes)
 

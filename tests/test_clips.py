@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import struct
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -118,3 +120,44 @@ def test_sound_stays_in_step(media, tmp_path, name, mode, container):
     for second, time in enumerate(heard, start=1):
         assert time == pytest.approx(second - result.start_s, abs=0.003)
     assert sound_length(result.path) == pytest.approx(result.end_s - result.start_s, abs=0.05)
+
+
+def boxes(content: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+    """Boxes of an MP4 file by the letter of its specification, parents opened."""
+    while at < end:
+        size, kind = struct.unpack_from(">I4s", content, at)
+        yield kind, content[at + 8 : at + size]
+        if kind in (b"moov", b"trak", b"edts", b"mdia", b"minf", b"stbl"):
+            yield from boxes(content, at + 8, at + size)
+        at += size
+
+
+def presented(path: Path) -> tuple[int, int, float]:
+    """Pictures before the first edit, pictures in it, and its seconds: no FFmpeg involved."""
+    found: dict[bytes, bytes] = {}
+    for kind, content in boxes(path.read_bytes(), 0, path.stat().st_size):
+        found.setdefault(kind, content)
+    movie_scale = struct.unpack_from(">I", found[b"mvhd"], 12)[0]
+    scale = struct.unpack_from(">I", found[b"mdhd"], 12)[0]
+    entries, length, begin = struct.unpack_from(">IIi", found[b"elst"], 4)
+    assert entries == 1
+    runs = struct.iter_unpack(">II", found[b"stts"][8:])
+    steps = [step for count, step in runs for _ in range(count)]
+    decoded = [sum(steps[:n]) for n in range(len(steps))]
+    runs = struct.iter_unpack(">Ii", found[b"ctts"][8:])
+    delays = [delay for count, delay in runs for _ in range(count)]
+    starts = sorted(time + delay for time, delay in zip(decoded, delays, strict=True))
+    end = begin + length * scale / movie_scale
+    shown = [start for start in starts if begin <= start < end]
+    assert shown[0] == begin
+    return sum(start < begin for start in starts), len(shown), length / movie_scale
+
+
+@pytest.mark.parametrize("name", ["long-gop.mp4", "ntsc.mov", "stream.ts", "hevc.mp4"])
+def test_the_edit_list_says_what_it_should_by_the_specification(media, tmp_path, name):
+    for start_s, end_s in [(1.23, 2.5), (0.6, 0.68), (2.0, 3.1)]:
+        result = cut(media / name, start_s, end_s, tmp_path, mode="copy")
+        hidden, count, length_s = presented(result.path)
+        assert count == result.frames
+        assert length_s == pytest.approx(result.end_s - result.start_s, abs=0.001)
+        assert hidden == 0 or any(f"{hidden} before" in note for note in result.notes)
