@@ -44,6 +44,22 @@ def novelty(similarity: Floats, half_widths: Sequence[int]) -> Floats:
     return total / max(1, len(half_widths))
 
 
+def jump_sizes(values: Floats, half_width: int) -> Floats:
+    """How far the mean of the next values lies from that of the last, float64 [T + 1].
+
+    Entry t compares values t to t + half_width with those before t; both ends are 0.
+    """
+    count = len(values)
+    sizes = np.zeros(count + 1)
+    at = np.arange(1, count)
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    low, high = np.maximum(0, at - half_width), np.minimum(count, at + half_width)
+    after = (sums[high] - sums[at]) / (high - at)
+    before = (sums[at] - sums[low]) / (at - low)
+    sizes[1:count] = np.abs(after - before)
+    return sizes
+
+
 def _block_means(corner: Floats, top: Cuts, bottom: Cuts, left: Cuts, right: Cuts) -> Floats:
     """Means of rectangles of a matrix from its summed-area table."""
     sums = corner[bottom, right] - corner[top, right] - corner[bottom, left] + corner[top, left]

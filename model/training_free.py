@@ -15,7 +15,7 @@ from index.types import Background, Localization, ScoredSpan, Sentence, Span, Ve
 
 from .edges import EdgeSettings, tighten
 from .presence import PresenceCalibration, frame_witnesses, sigmoid
-from .scenes import cut_positions, novelty, scene_means
+from .scenes import cut_positions, jump_sizes, novelty, scene_means
 
 Floats = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.intp]
@@ -34,6 +34,12 @@ class TrainingFreeSettings:
     candidates, a missed one makes the right span impossible."""
     cut_reach_s: float = 2.0
     """A cut is the strongest change within this distance."""
+    text_cut_threshold: float = 2.0
+    """Novelty of a cut in the sentence's cosines alone. Something small that comes into
+    an unchanged room moves them, though hardly the picture as a whole."""
+    text_cut_jump: float = 1.0
+    """Least change at such a cut, in standard deviations of the library's cosines, so
+    that the noise of a sentence which fits nothing is not cut to pieces."""
     center_frames: float = 5.0
     """Weight of the library's mean frame in the centre that is subtracted; it only
     matters in windows of a few frames, whose own mean would erase them."""
@@ -41,8 +47,12 @@ class TrainingFreeSettings:
     """How strongly scenes near the sentence shape the visual prototype. Gentle, because
     the best-matching scene of a zero-shot model is often the wrong one."""
     feedback_share: float = 0.75
-    """Share of the visual prototype in a scene's relevance; the rest is the sentence
-    itself. Frames resemble frames more reliably than text."""
+    """Share of the visual prototype in a scene's relevance where the sentence alone says
+    little; the rest is the sentence itself. Frames resemble frames more reliably than
+    text, but likeness also follows what the sentence never asked about."""
+    feedback_lead: float = 0.7
+    """Lead of the best scene over its window, in standard deviations of the library's
+    cosines, that halves that share: a sentence that speaks clearly needs no help."""
     spread_floor: float = 0.25
     """Least spread of relevance that counts, in standard deviations of the library's
     cosines: a window in which nothing stands out must not have its noise amplified."""
@@ -102,7 +112,7 @@ class TrainingFreeLocalizer:
         centred = self._centred(window.vectors, background)
         similarity = (centred @ centred.T).astype(np.float64)
         by_text = (centred @ sentence.pooled).astype(np.float64)
-        cuts = self._cuts(similarity, window.step_s)
+        cuts = self._cuts(similarity, by_text, window.step_s, background)
         relevance = self._relevance(by_text, similarity, cuts, background)
         edges_s = edge_times(window)
         starts, ends, scores = self._candidates(relevance, cuts, edges_s)
@@ -132,11 +142,26 @@ class TrainingFreeLocalizer:
         centred: Vectors = vectors - center.astype(np.float32)
         return centred
 
-    def _cuts(self, similarity: Floats, step_s: float) -> Positions:
-        frames_of = [max(1, round(width_s / step_s)) for width_s in self.settings.novelty_s]
-        strength = novelty(similarity, sorted(set(frames_of)))
-        reach = max(1, round(self.settings.cut_reach_s / step_s))
-        return cut_positions(strength, self.settings.cut_threshold, reach)
+    def _cuts(
+        self, similarity: Floats, by_text: Floats, step_s: float, background: Background
+    ) -> Positions:
+        """Where the picture changes, and where its fit to the sentence does."""
+        s = self.settings
+        widths = sorted({max(1, round(width_s / step_s)) for width_s in s.novelty_s})
+        reach = max(1, round(s.cut_reach_s / step_s))
+        cuts = cut_positions(novelty(similarity, widths), s.cut_threshold, reach)
+        least = s.text_cut_jump * max(background.std, 1e-4)
+        jumps = cut_positions(
+            np.where(
+                jump_sizes(by_text, reach) >= least,
+                novelty(np.outer(by_text, by_text), widths),
+                -np.inf,
+            ),
+            s.text_cut_threshold,
+            reach,
+        )
+        gaps = np.abs(jumps[:, None] - cuts[None, :]).min(axis=1)
+        return np.union1d(cuts, jumps[gaps > reach])
 
     def _relevance(
         self, by_text: Floats, similarity: Floats, cuts: Positions, background: Background
@@ -149,12 +174,14 @@ class TrainingFreeLocalizer:
         s = self.settings
         weights = np.diff(cuts) / cuts[-1]
         text, spread = _standardised(scene_means(by_text, cuts), weights)
+        lead = float(text.max()) * spread / max(background.std, 1e-4)
+        share = s.feedback_share / (1 + (lead / s.feedback_lead) ** 2)
         floor = s.spread_floor * background.std
         certainty = spread / np.hypot(spread, floor) if spread > 0 else 0.0
         pull = weights * np.exp(s.feedback_sharpness * text)
         between = scene_means(scene_means(similarity, cuts).T, cuts)
         sight, _ = _standardised(between @ pull, weights)
-        mixed, _ = _standardised((1 - s.feedback_share) * text + s.feedback_share * sight, weights)
+        mixed, _ = _standardised((1 - share) * text + share * sight, weights)
         return mixed * certainty
 
     def _candidates(

@@ -61,6 +61,18 @@ def test_a_moment_is_found_with_its_edges():
     assert best.presence > 0.8
 
 
+def test_something_small_in_changing_rooms_is_found():
+    rng = np.random.default_rng(3)
+    room = np.repeat([10, 11, 12, 10], [40, 30, 40, 40])
+    vectors = 3 * SCENES[room] + STYLE
+    vectors[52:64] += SCENES[20]
+    vectors += 0.5 * rng.normal(size=vectors.shape) / np.sqrt(DIM)
+    window = Window(np.arange(150.0), unit(vectors), 1.0, 150.0)
+    background = against(std=0.05)
+    best = TrainingFreeLocalizer().localize(window, asking_for(20), background).spans[0]
+    assert best.span.iou(Span(52, 64)) > 0.8
+
+
 def test_several_moments_come_before_what_is_none():
     window = footage([(1, 30), (3, 15), (2, 40), (3, 12), (1, 40)])
     spans = TrainingFreeLocalizer().localize(window, asking_for(3), against()).spans
