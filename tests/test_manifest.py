@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numbered import Recipe, write
 
@@ -140,6 +140,7 @@ def test_a_source_is_read_for_its_digest_once(source, tmp_path, monkeypatch):
     assert len({result.source_sha256 for result in results}) == 1
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1).filter(lambda name: b"\0" not in name))
 def test_any_path_can_be_read_back(path):
     from index.clips import ClipResult
