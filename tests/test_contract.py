@@ -159,6 +159,17 @@ def test_constraints_pin_everything_that_is_required() -> None:
     assert names <= {pin.split("==")[0].lower().replace("_", "-") for pin in pins}
 
 
+def test_everything_that_is_imported_is_required() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["cpu"]]
+    declared = {re.split(r"[^\w-]", need)[0].lower().replace("-", "_") for need in wanted}
+    named_otherwise = {"faiss": "faiss_cpu"}
+    used = {module.split(".")[0] for tree in TREES.values() for module in imported(tree)}
+    used -= {*PACKAGES, *sys.stdlib_module_names}
+    assert {named_otherwise.get(name, name) for name in used} <= declared
+
+
 def test_help_loads_nothing_but_typer() -> None:
     code = (
         "import sys; sys.argv = ['gz', {arg!r}]\n"
