@@ -42,8 +42,8 @@ def evaluate(
     ctx: typer.Context,
     annotations: Annotated[Path, typer.Option("--annotations", metavar="FILE", help="The truth.")],
     grounder: Annotated[
-        Path | None,
-        typer.Option("--grounder", metavar="DIR", help="Model folder that gz train wrote."),
+        str | None,
+        typer.Option("--grounder", metavar="DIR|ID", help="Model folder that gz train wrote."),
     ] = None,
     features: Annotated[
         str | None,
@@ -193,7 +193,7 @@ def read_predictions(path: Path) -> list[Row]:
 
 def _answered(
     screen: Screen,
-    folder: Path,
+    spec: str,
     features: str,
     text_features: Path,
     records: Sequence[Record],
@@ -201,12 +201,13 @@ def _answered(
 ) -> tuple[list[Row], tuple[Record, ...], dict[str, Any]]:
     import numpy as np
 
+    from model.card import fetch
     from model.checkpoint import load_checkpoint
     from model.evaluate import confidence_report, presence_report
     from model.features import FeatureFolders
     from model.inference import absent_presence, predict, with_durations
 
-    checkpoint = load_checkpoint(folder)
+    checkpoint = load_checkpoint(fetch(spec))
     source = FeatureFolders(feature_dirs(features), text_features)
     kept = with_features(screen, records, source)
     where = device or _best_device()
@@ -238,12 +239,12 @@ def _best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _history(grounder: Path | None) -> list[dict[str, Any]]:
+def _history(grounder: str | None) -> list[dict[str, Any]]:
     if grounder is None:
         return []
     from model.training_state import read_history
 
-    return read_history(grounder)
+    return read_history(Path(grounder))
 
 
 def _finite(value: Any) -> Any:

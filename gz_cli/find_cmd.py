@@ -71,9 +71,9 @@ def find(
         Path | None, typer.Option("--thumbs", metavar="DIR", help="Write a picture of each hit.")
     ] = None,
     grounder: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--grounder", metavar="DIR", help="Trained grounding to use; else the library's own."
+            "--grounder", metavar="DIR|ID", help="Trained grounding to use; else the library's own."
         ),
     ] = None,
     device: DeviceOption = None,
@@ -117,7 +117,7 @@ def search(
     library_dir: Path,
     request: FindRequest,
     device: str | None,
-    grounder: Path | None = None,
+    grounder: str | None = None,
 ) -> FindResult:
     """Runs one search and remembers its result for ``gz export-clips``."""
     from index.find import find as find_moments

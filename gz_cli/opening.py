@@ -91,13 +91,14 @@ def _named(space: EmbeddingSpace) -> str:
 
 
 def open_localizer(
-    library: Library | None = None, grounder: Path | None = None, device: str | None = None
+    library: Library | None = None, grounder: str | None = None, device: str | None = None
 ) -> Localizer:
     """What turns vectors and a sentence into spans.
 
     Args:
         library: May remember a trained model; without one nothing is remembered.
-        grounder: A trained model's folder for this run; wins over what is remembered.
+        grounder: A trained model's folder or hub id for this run; wins over what is
+            remembered.
         device: Where a trained model computes.
 
     Raises:
@@ -105,14 +106,16 @@ def open_localizer(
     """
     from .grounding import remembered_grounder
 
-    folder = grounder or (None if library is None else remembered_grounder(library.folder))
-    if library is None or library.space is None or folder is None:
+    remembered = None if library is None else remembered_grounder(library.folder)
+    chosen = grounder or (None if remembered is None else str(remembered))
+    if library is None or library.space is None or chosen is None:
         from model.training_free import TrainingFreeLocalizer
 
         return TrainingFreeLocalizer()
+    from model.card import fetch
     from model.localizer import TrainedLocalizer
 
-    return TrainedLocalizer.open(folder.expanduser(), library.space, device or "cpu")
+    return TrainedLocalizer.open(fetch(chosen), library.space, device or "cpu")
 
 
 def _calm_libraries(screen: Screen) -> None:

@@ -81,6 +81,12 @@ def train(
     preset: Annotated[
         str, typer.Option("--preset", metavar="NAME", help="default, small or seed.")
     ] = "default",
+    settings_changed: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="PART.NAME=VALUE", help="Change one setting; may be repeated."
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, metavar="N")] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, metavar="N")] = None,
     rate: Annotated[
@@ -109,6 +115,10 @@ def train(
     use: Annotated[
         bool, typer.Option("--use", help="Make the library use the model from now on.")
     ] = False,
+    push_to: Annotated[
+        str | None,
+        typer.Option("--push-to", metavar="ID", help="Upload the model folder to this hub id."),
+    ] = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
     library: LibraryOption = None,
@@ -133,10 +143,14 @@ def train(
         (*learn, *check), out,
     )  # fmt: skip
     learn, check = with_features(screen, learn, source), with_features(screen, check, source)
+    from model.overrides import changed
     from model.presets import preset as named
 
     frames = source.video(learn[0].video)
-    recipe = named(preset, frames.shape[1], source.sentence(learn[0].qid)[0].shape[1])
+    recipe = changed(
+        named(preset, frames.shape[1], source.sentence(learn[0].qid)[0].shape[1]),
+        settings_changed or (),
+    )
     changes = {
         "epochs": epochs, "batch_size": batch_size, "rate": rate, "patience": patience,
         "metric": metric, "seed": seed, "workers": workers,
@@ -144,6 +158,10 @@ def train(
     given: dict[str, Any] = {n: value for n, value in changes.items() if value is not None}
     recipe = replace(recipe, config=replace(recipe.config, **given))
     _run(screen, recipe, learn, check, source, fine, space, out, device, resume)
+    if push_to is not None:
+        from model.card import push
+
+        screen.note(f"Uploaded to {push(out, push_to)}")
     if use:
         from .grounding import use_grounder
 

@@ -21,6 +21,7 @@ from index.types import EmbeddingSpace
 
 from .augment import AugmentConfig
 from .calibration import fit_temperature
+from .card import write_card
 from .checkpoint import Checkpoint, save_checkpoint
 from .data import Batch, JoinedDataset, MomentDataset, collate
 from .features import FeatureFolders
@@ -327,6 +328,7 @@ class Trainer:
         )
         if self._accelerator.is_main_process:
             save_checkpoint(self._out, checkpoint)
+            write_card(self._out, checkpoint)
         return checkpoint
 
 

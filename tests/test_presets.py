@@ -1,0 +1,115 @@
+"""Recipes, single settings, and a model folder's card and travels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from moment_world import DIM, write_world
+
+from index.errors import ModelError, UsageError
+from index.types import EmbeddingSpace
+from model.annotations import read_annotations
+from model.card import card, fetch, write_card
+from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from model.features import FeatureFolders
+from model.grounder import Grounder, GrounderConfig
+from model.inference import predict
+from model.overrides import changed
+from model.presets import PRESETS, preset
+from model.train import Trainer
+
+
+class Silent:
+    def step(self, *numbers):
+        pass
+
+    def epoch(self, row):
+        pass
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_trains_and_answers(name, tmp_path):
+    write_world(tmp_path, "train", 8, 0)
+    records = read_annotations(tmp_path / "train.jsonl").checked()
+    features = FeatureFolders([tmp_path / "video"], tmp_path / "text")
+    recipe = preset(name, DIM, DIM)
+    shape = replace(recipe.shape, width=16, span_width=8)
+    config = replace(recipe.config, epochs=1, batch_size=4)
+    trainer = Trainer(
+        shape, config, records, records, features, tmp_path / "run", Silent(), device="cpu"
+    )
+    trained = trainer.run()
+    found = predict(trained.grounder, records, features)
+    assert all(len(p.windows) for p in found)
+    assert all(np.isfinite(p.windows).all() for p in found)
+
+
+def test_the_starting_design_is_kept_exactly():
+    seed = preset("seed", 1152, 1152)
+    assert not any((seed.shape.words, seed.shape.scored_spans, seed.shape.matched))
+    assert seed.shape.dilations_s == (1.0, 2.0, 4.0, 8.0)
+    assert seed.shape.layers == 4
+    assert seed.config.hull
+    assert seed.config.loss.contrast == 0
+    assert seed.config.augment.background == 0
+    with pytest.raises(UsageError, match="unknown preset"):
+        preset("none", 8, 8)
+
+
+def test_one_setting_at_a_time():
+    start = preset("default", DIM, DIM)
+    new = changed(
+        start,
+        [
+            "loss.contrast=0",
+            "shape.words=false",
+            "train.epochs=3",
+            "augment.absent=0.5",
+            "shape.dilations_s=[1,2]",
+            "train.metric=MR-full-R1@0.5",
+        ],
+    )
+    assert new.config.loss.contrast == 0.0
+    assert new.shape.words is False
+    assert new.config.epochs == 3
+    assert new.config.augment.absent == 0.5
+    assert new.shape.dilations_s == (1, 2)
+    assert new.config.metric == "MR-full-R1@0.5"
+    assert new.config.loss.inside == start.config.loss.inside
+
+
+@pytest.mark.parametrize(
+    "setting", ["contrast=0", "loss.none=1", "loss.contrast", "train.epochs=many", "x.y=1"]
+)
+def test_settings_that_do_not_exist_are_refused(setting):
+    with pytest.raises(UsageError, match="--set"):
+        changed(preset("default", DIM, DIM), [setting])
+
+
+def test_the_card_tells_what_the_model_reads_and_scores(tmp_path):
+    grounder = Grounder(GrounderConfig(DIM, DIM, width=16, heads=2, layers=2, span_width=8))
+    space = EmbeddingSpace("google/siglip2-base-patch32-256", "abc123", "resize", "", DIM)
+    checkpoint = Checkpoint(
+        grounder,
+        space=space,
+        training={"metrics": {"MR-full-R1@0.5": 61.25}, "parameters": 1234567, "epochs": 4},
+        name="kitchen",
+    )
+    text = card(checkpoint)
+    assert "siglip2-base-patch32-256" in text
+    assert "61.25" in text
+    assert "1,234,567" in text
+    assert text.startswith("---\n")
+    save_checkpoint(tmp_path, checkpoint)
+    assert write_card(tmp_path, checkpoint).read_text() == text
+    assert load_checkpoint(fetch(str(tmp_path))).space == space
+
+
+def test_a_hub_id_that_is_out_of_reach_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match="no grounding model"):
+        fetch("nobody/nothing-here")
+    assert fetch(str(tmp_path / "none")) == tmp_path / "none"
