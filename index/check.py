@@ -21,7 +21,9 @@ from .published import (
     unnamed,
     verify_fully,
 )
+from .schema import REBUILD
 from .store import Library
+from .store_salvage import salvage
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ def check(folder: Path, repair: bool = False) -> list[Finding]:
         folder: The library folder.
         repair: Also puts right what can be: rows without owner and damaged caches are
             removed, and a video with damaged vectors is indexed anew by the next run.
-            A file that SQLite itself cannot read is left as it is.
+            Of a file that SQLite calls damaged a copy is made of all that is sound in it;
+            the damaged one is set aside.
 
     Raises:
         LockedError: `repair` is asked for while another process writes.
@@ -62,7 +65,7 @@ def check(folder: Path, repair: bool = False) -> list[Finding]:
     except NothingIndexedError:
         return []
     except LibraryError as error:
-        return [Finding(error.message, error.remedy)]
+        return [_salvaged(folder, error) if repair else Finding(error.message, error.remedy)]
 
 
 @contextlib.contextmanager
@@ -80,15 +83,31 @@ def _file_findings(library: Library, repair: bool) -> Iterator[Finding]:
     problems = library.integrity_problems()
     if not problems:
         return
-    if repair:
-        with contextlib.suppress(GzError):
-            audit.rebuild_indexes(library)
-        if not library.integrity_problems():
-            yield Finding(f"look-up tables of the library were damaged: {problems[0]}", "", True)
-            return
-    yield Finding(
-        f"the library file is damaged: {problems[0]}",
-        "run `gz doctor --repair`" if not repair else "run `gz index --rebuild` on your folders",
+    what = f"the library file is damaged: {problems[0]}"
+    if not repair:
+        yield Finding(what, "run `gz doctor --repair`")
+        return
+    with contextlib.suppress(GzError):
+        audit.rebuild_indexes(library)
+    if library.integrity_problems():
+        raise LibraryError(what, REBUILD)
+    yield Finding(f"look-up tables of the library were damaged: {problems[0]}", "", True)
+
+
+def _salvaged(folder: Path, error: LibraryError) -> Finding:
+    """Tries to save what can be read of a library that could not be repaired in place."""
+    try:
+        with WriterLock(folder):
+            saved = salvage(folder)
+    except LibraryError as refused:
+        return Finding(refused.message, refused.remedy)
+    if saved is None:
+        return Finding(error.message, error.remedy)
+    return Finding(
+        f"{error.message}; {saved.videos} videos were saved into a new one, "
+        f"and the damaged file is kept as {shown(saved.aside)}",
+        "run `gz index` for the rest",
+        repaired=True,
     )
 
 

@@ -34,7 +34,10 @@ _NO_SPACE = {
     sqlite3.SQLITE_IOERR_TRUNCATE,
     sqlite3.SQLITE_IOERR_SHMSIZE,
 }
-_REBUILD = "run `gz index --rebuild` on your folders; the old file is set aside, not deleted"
+REBUILD = (
+    "run `gz doctor --repair` to save what is sound, or `gz index --rebuild` on your folders "
+    "to start anew; the old file is set aside, not deleted"
+)
 
 
 def videos_versions_and_chunks(db: Database) -> None:
@@ -143,7 +146,7 @@ def explain(error: sqlite3.Error, path: Path) -> GzError:
             f"the disk failed to read or write {where}: {error}",
             "check the drive, then run the same command again",
         )
-    return LibraryError(f"the library {where} is damaged: {error}", _REBUILD)
+    return LibraryError(f"the library {where} is damaged: {error}", REBUILD)
 
 
 @contextlib.contextmanager
@@ -232,13 +235,13 @@ def set_aside(path: Path) -> Path | None:
     return target
 
 
-def integrity_problems(db: Database, path: Path) -> list[str]:
+def integrity_problems(db: Database) -> list[str]:
     """What SQLite itself finds wrong with the file, in its own words; empty when sound."""
     try:
         rows = db.execute("PRAGMA integrity_check(20)").fetchall()
     except sqlite3.DatabaseError as error:
-        return [str(explain(error, path))]
-    return [str(row[0]) for row in rows if row[0] != "ok"]
+        return [str(error)]
+    return [" ".join(str(row[0]).split())[:120] for row in rows if row[0] != "ok"]
 
 
 def _connect(path: Path, how: str) -> Database:
@@ -286,7 +289,7 @@ def _version_in_header(path: Path) -> int | None:
     if not head:
         return None
     if len(head) < 100 or not head.startswith(_MAGIC):
-        raise LibraryError(f"the library {shown(path)} is damaged: not a database", _REBUILD)
+        raise LibraryError(f"the library {shown(path)} is damaged: not a database", REBUILD)
     version, application = struct.unpack(">60xi4xi28x", head)
     if application not in (0, _APPLICATION_ID):
         raise LibraryError(

@@ -312,7 +312,7 @@ class LibraryReader:
 
     def integrity_problems(self) -> list[str]:
         """What SQLite finds wrong with the file, in its own words; empty when sound."""
-        return integrity_problems(self._db, self._path)
+        return integrity_problems(self._db)
 
 
 def _named(space: EmbeddingSpace) -> str:

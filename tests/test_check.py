@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import random
+import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from library_factory import REPO, STAT, add_video, brute_force, open_library, unit_vectors
+from library_factory import (
+    REPO,
+    STAT,
+    add_video,
+    brute_force,
+    open_library,
+    run_python,
+    unit_vectors,
+)
 
 from index.check import check
 from index.errors import LockedError
-from index.files import WriterLock
+from index.files import WriterLock, digest_file
 from index.store import Library
 from index.vectors import VectorCache
 
@@ -130,6 +140,78 @@ def test_a_damaged_look_up_table_is_made_anew(folder):
     assert [finding.repaired for finding in repaired] == [True]
     assert check(folder) == []
     assert searchable(folder) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_of_a_damaged_file_all_that_is_sound_is_saved(folder, seed):
+    generator = random.Random(seed)
+    path = folder / "library.db"
+    with Library.open_readonly(folder) as library:
+        tokens = {segment.video_id: segment.token for segment in library.segments()}
+        (page,) = library._row("SELECT rootpage FROM sqlite_schema WHERE name = 'chunks'")
+        pages = path.stat().st_size // 16384
+    torn = [page, *generator.sample(range(2, pages + 1), 2)][seed % 3 :]
+    with path.open("r+b") as file:
+        for number in torn:
+            file.seek((number - 1) * 16384 + generator.choice((0, 3, 8)))
+            file.write(generator.randbytes(generator.choice((4, 300, 16000))))
+    digest = digest_file(path)
+    found = check(folder)
+    repaired = check(folder, repair=True)
+    assert bool(found) == bool(repaired)
+    assert found or seed % 3
+    assert not list(folder.glob(".gz-salvage*"))
+    if not all(finding.repaired for finding in repaired):  # not even the tables' names are left
+        assert "--rebuild" in repaired[0].remedy
+        assert digest_file(path) == digest
+        return
+    assert check(folder) == []
+    with Library.create_or_open(folder) as library:
+        kept = {segment.video_id: segment.token for segment in library.segments()}
+        assert kept.items() <= tokens.items()
+        for number in range(5):
+            add_video(library, b"/v%d\xff" % number, frames=100, seed=number)
+        assert sorted(s.token for s in library.segments()) == sorted(tokens.values())
+    assert check(folder) == []
+
+
+def test_a_page_of_vectors_that_is_lost_costs_the_videos_on_it(tmp_path):
+    with open_library(tmp_path) as library:
+        for number in range(40):
+            add_video(library, b"/v%d" % number, frames=128, seed=number)
+    path = tmp_path / "library.db"
+    data = bytearray(path.read_bytes())
+    leaves = [page for page in range(len(data) // 16384) if data[page * 16384] == 13]
+    page = max(leaves)
+    data[page * 16384 : page * 16384 + 200] = bytes(200)
+    path.write_bytes(data)
+    assert not check(tmp_path)[0].repaired
+    (finding,) = check(tmp_path, repair=True)
+    assert finding.repaired
+    assert (tmp_path / "library.db.old-1").exists()
+    with Library.open_readonly(tmp_path) as library:
+        assert 30 <= len(library.segments()) < 40
+        assert len(library.videos()) == 40
+        assert library.generation > 40
+
+
+def test_a_kill_before_the_saved_copy_takes_its_place_changes_nothing(folder):
+    with (folder / "library.db").open("r+b") as file:
+        file.seek(16384 * 9)
+        file.write(bytes(range(256)) * 8)
+    digest = digest_file(folder / "library.db")
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from index import failpoints; from index.check import check\n"
+        "failpoints.arm('before_salvage_swap', lambda: os.kill(os.getpid(), signal.SIGKILL))\n"
+        "check(Path(sys.argv[1]), repair=True)"
+    )
+    done = run_python(code, folder, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert digest_file(folder / "library.db") == digest
+    check(folder, repair=True)
+    assert check(folder) == []
+    assert not list(folder.glob(".gz-salvage*"))
 
 
 def test_a_damaged_cache_is_thrown_away(folder):

@@ -569,6 +569,25 @@ def test_a_read_only_folder_can_be_searched(tmp_path):
     assert said[:3] == ["3 5 2", "UsageError True", "UsageError True"]
 
 
+def test_a_read_only_folder_left_in_the_middle_of_a_write_is_explained(tmp_path, monkeypatch):
+    path = closed_library(tmp_path, videos=1)
+    real = schema._connect
+
+    def no_shared_memory(path, how):
+        if how == "mode=ro":
+            error = sqlite3.OperationalError("unable to open database file")
+            error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+            raise error
+        return real(path, how)
+
+    monkeypatch.setattr(schema, "_connect", no_shared_memory)
+    with Library.open_readonly(tmp_path) as library:
+        assert len(library.segments()) == 1
+    path.with_name("library.db-wal").write_bytes(b"unfinished")
+    with pytest.raises(LibraryError, match="middle of a write"):
+        Library.open_readonly(tmp_path)
+
+
 # Faults while writing
 
 _WRITER = """
