@@ -82,7 +82,12 @@ def retrieve(
         fillers = _crowding(matches.kept or matches.all)
         crowded |= fillers
         for video_id in sorted(fillers):
-            more = _look(cache, query, 4 * settings.frames, {video_id}, scope)
+            video = scope.videos.get(video_id)
+            if video is None:
+                continue
+            # Where only some times are searched, the nearest frames may all lie elsewhere.
+            alone = video.frames if scope.limited else 8 * settings.frames
+            more = _look(cache, query, alone, {video_id}, scope)
             peaks = _merged(peaks, _group(more.kept, scope, window_s, settings.margin))
         rest = set(scope.videos) - crowded
         if not rest:
@@ -117,14 +122,12 @@ def _look(
 
 
 def _crowding(matches: Sequence[FrameMatch]) -> set[int]:
-    """Videos that each hold more than a sixteenth of the frames, else the fullest one."""
+    """The fullest videos, those with more than a sixteenth of the frames, at most four."""
     counts: dict[int, int] = defaultdict(int)
     for match in matches:
         counts[match.video_id] += 1
-    if not counts:
-        return set()
-    heavy = {video_id for video_id, count in counts.items() if count * 16 > len(matches)}
-    return heavy or {max(counts, key=lambda video_id: (counts[video_id], -video_id))}
+    fullest = sorted(counts, key=lambda video_id: (-counts[video_id], video_id))
+    return {v for v in fullest[:4] if counts[v] * 16 > len(matches)} or set(fullest[:1])
 
 
 def _group(

@@ -34,6 +34,11 @@ class Scope:
         """The searched stretch of one video, ``[start, end)``; may be empty."""
         return self.after_s, min(self.before_s, video.duration_s)
 
+    @property
+    def limited(self) -> bool:
+        """True when only a stretch of each video is searched."""
+        return self.after_s > 0 or self.before_s != float("inf")
+
     def only(self, videos: dict[int, VideoRow]) -> Scope:
         """The same search in fewer videos."""
         return replace(self, videos=videos, everything=False)

@@ -71,8 +71,9 @@ class TrainingFreeSettings:
     """Proposals that overlap a better one more than this are dropped."""
     max_spans: int = 10
     """Proposals per window."""
-    rank_weight: float = 0.35
-    """How much evidence a proposal loses per unit of score behind the best of its window."""
+    rank_weight: float = 0.7
+    """Evidence that a proposal loses per unit of score behind the best of its window: the
+    witnesses look at a span alone, the score at how well it is cut out."""
 
 
 class TrainingFreeLocalizer:
@@ -216,12 +217,9 @@ class TrainingFreeLocalizer:
         background: Background,
     ) -> tuple[ScoredSpan, ...]:
         spans: list[ScoredSpan] = []
-        ceiling = np.inf
         for start, end, score in zip(starts, ends, scores, strict=True):
             own = self.calibration.evidence(frame_witnesses(cosines, start, end, background))
-            if not spans:
-                ceiling = own
-            evidence = min(own, ceiling - self.settings.rank_weight * float(scores[0] - score))
+            evidence = own - self.settings.rank_weight * float(scores[0] - score)
             span = Span(float(edges_s[start]), float(edges_s[end]))
             spans.append(ScoredSpan(span, evidence, sigmoid(evidence)))
         spans.sort(key=lambda proposal: -proposal.score)

@@ -242,6 +242,17 @@ def test_only_the_asked_times_are_searched(archive):
     assert archive.find("red", after_s=1000).hits == ()
 
 
+def test_a_limited_time_is_searched_however_much_lies_outside(archive):
+    story = [("red", 3000), ("grey", 300), ("red", 20), ("grey", 300)]
+    archive.add("a.mp4", story, noise=0.01)
+    few = RetrievalSettings(frames=50, whole_frames=0)
+    scope = choose_videos(archive.library, FindRequest("red", after_s=3100))
+    cache = VectorCache.load(archive.library)
+    windows = retrieve(cache, colour_vector("red"), scope, 150.0, few)
+    assert any(w.start_s <= 3300 and w.end_s >= 3320 for w in windows)
+    assert all(w.start_s >= 3100 for w in windows)
+
+
 def test_absent_videos_are_not_searched(archive):
     archive.add("here.mp4", [("grey", 20), ("red", 10)])
     gone = archive.add("gone.mp4", [("grey", 20), ("red", 10)])
