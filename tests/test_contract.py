@@ -90,10 +90,11 @@ def test_index_knows_no_neural_network(name: str) -> None:
     assert not heavy & {module.split(".")[0] for module in imported(TREES[name])}
 
 
+STORE = {name for name in TREES if name.startswith("index/store")}
 DOORS = {
     "av.open": {"index/media.py"},
-    "sqlite3": {"index/store.py", "index/schema.py", "index/sentences.py"},
-    "sqlite_utils": {"index/store.py", "index/schema.py", "index/sentences.py"},
+    "sqlite3": STORE | {"index/schema.py", "index/sentences.py"},
+    "sqlite_utils": STORE | {"index/schema.py", "index/sentences.py"},
     "faiss": {"index/vectors.py"},
     "print": {"gz_cli/render.py"},
     "sys.stdout": {"gz_cli/render.py"},
@@ -113,6 +114,18 @@ def test_each_room_has_one_door(door: str) -> None:
         if door in roots or door in used or any(n.startswith(door + ".") for n in used):
             users.add(name)
     assert users <= DOORS[door]
+
+
+def test_only_the_store_speaks_sql() -> None:
+    speakers = {
+        name
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("execute", "executemany", "executescript")
+    }
+    assert speakers <= DOORS["sqlite3"]
 
 
 def test_nothing_unsafe_reads_weights() -> None:
