@@ -99,8 +99,13 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, durable: bool = True) -> Iterator[Path]:
     """A temporary path that becomes `path` when the block ends well.
+
+    Args:
+        path: Where the file is wanted.
+        durable: Waits until the content is on the disk; False for a file that is digested
+            before it is used again.
 
     Yields:
         A fresh name in the same folder, with the same ending, for the block to write.
@@ -116,8 +121,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary = Path(name)
         try:
             yield temporary
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
+            if durable:
+                with temporary.open("rb+") as file:
+                    os.fsync(file.fileno())
             temporary.chmod(0o666 & ~_umask())
             reached("before_replace")
             temporary.replace(path)
@@ -125,7 +131,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
             raise
         reached("after_replace")
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
 
 
 def atomic_write(path: Path, data: bytes) -> None:

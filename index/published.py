@@ -11,12 +11,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -270,26 +271,24 @@ def _write(
     """Writes one file and digests what was meant to be written, not what arrived."""
     digest = hashlib.blake2b(digest_size=32)
     size = 0
-    with atomic_path(folder / name) as temporary, temporary.open("wb") as file:
+    with atomic_path(folder / name, durable=False) as temporary, temporary.open("wb") as file:
 
         def sink(data: bytes) -> None:
             nonlocal size
             reached("mid_faiss_write")
             digest.update(data)
             size += len(data)
-            _write_all(file, data)
+            file.write(data)
 
         write(sink)
         file.flush()
+        if size > _ALWAYS_DIGESTED_BYTES:
+            os.fsync(file.fileno())
         written.append(name)
     stat = FileStat.read(folder / name)
     if stat.size_bytes != size:
         raise OSError(f"{name} was not written whole")
     return PublishedFile(name, digest.hexdigest(), stat)
-
-
-def _write_all(file: IO[bytes], data: bytes) -> None:
-    file.write(data)
 
 
 def _write_note(folder: Path, publication: Publication) -> None:
