@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from .errors import UsageError
@@ -216,9 +216,18 @@ def _moments(
 
 
 def _clipped(moment: Moment, scope: Scope) -> Moment:
-    """The moment with its span inside what was asked, whatever a tightened edge did."""
-    span = inside(moment.span, *scope.bounds_s(moment.video))
-    return moment if span is None or span == moment.span else moment.at(span)
+    """The moment with its spans inside what was asked, whatever a tightened edge did."""
+    bounds_s = scope.bounds_s(moment.video)
+    span = inside(moment.span, *bounds_s)
+    parts = [inside(part.span, *bounds_s) for part in moment.parts]
+    if span is None or None in parts:
+        return moment
+    clipped = zip(moment.parts, parts, strict=True)
+    return replace(
+        moment,
+        span=span,
+        parts=tuple(replace(part, span=within) for part, within in clipped if within is not None),
+    )
 
 
 def _result(

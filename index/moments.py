@@ -55,10 +55,6 @@ class Moment:
         presence = math.prod(part.presence for part in parts)
         return replace(self, parts=parts, span=span, presence=presence, refined=True)
 
-    def at(self, span: Span) -> Moment:
-        """The same moment covering another span."""
-        return replace(self, span=span)
-
 
 def single(video: VideoRow, proposal: ScoredSpan) -> Moment:
     """The moment of a sentence that has one part."""

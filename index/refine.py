@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +25,7 @@ from .types import (
     Localizer,
     Picture,
     Preprocess,
+    ScoredSpan,
     Span,
     Vectors,
     VideoRow,
@@ -100,12 +101,7 @@ def refine(
             continue
         fine = [s for s in stretches if s.video.id == moment.video.id]
         parts = tuple(
-            localizer.tighten(
-                part,
-                _window(library, moment.video, part.span, fine, settings),
-                query.sentence,
-                query.background,
-            )
+            _tightened(library, localizer, moment.video, part, query, fine, settings)
             for part, query in zip(moment.parts, queries, strict=True)
         )
         refined.append(moment.moved(parts, plan))
@@ -186,8 +182,15 @@ def _decoded(
             try:
                 stretch.times_s = stretch.future.result()[0]
                 done.append(stretch)
-            except MediaError as error:
-                notes[stretch.video.id] = f"{error.message} Its moments are not refined."
+            except (MediaError, OSError) as error:
+                why = error.message if isinstance(error, MediaError) else error.strerror
+                notes[stretch.video.id] = (
+                    f"{shown(stretch.video.path)} cannot be read again ({why}), "
+                    "so its moments are not refined."
+                )
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
             progress(number, len(ranges))
     return [stretch for stretch in done if stretch.video.id not in notes]
 
@@ -208,6 +211,31 @@ def _encode(stretches: Sequence[_Stretch], encoder: Encoder) -> None:
         last = first + len(stretch.times_s)
         stretch.vectors = vectors[first:last]
         first = last
+
+
+def _tightened(
+    library: Library,
+    localizer: Localizer,
+    video: VideoRow,
+    part: ScoredSpan,
+    query: Query,
+    fine: Sequence[_Stretch],
+    settings: RefineSettings,
+) -> ScoredSpan:
+    """The span with finer edges; a long one is handed over as its two ends."""
+    span = part.span
+
+    def placed(piece: Span) -> Span:
+        window = _window(library, video, piece, fine, settings)
+        proposal = replace(part, span=piece)
+        return localizer.tighten(proposal, window, query.sentence, query.background).span
+
+    if span.length_s <= localizer.window_s:
+        return replace(part, span=placed(span))
+    half_s = localizer.window_s / 2
+    first = placed(Span(span.start_s, span.start_s + half_s))
+    last = placed(Span(span.end_s - half_s, span.end_s))
+    return replace(part, span=Span(first.start_s, last.end_s))
 
 
 def _window(

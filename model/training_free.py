@@ -7,6 +7,7 @@ those stretches stand out of their surroundings. Numpy only: no torch, no weight
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from index.types import Background, Localization, ScoredSpan, Sentence, Span, Vectors, Window
 
 from .edges import EdgeSettings, tighten
-from .presence import PresenceCalibration, frame_witnesses, sigmoid
+from .presence import CALIBRATION_NAME, PresenceCalibration, frame_witnesses, sigmoid
 from .scenes import cut_positions, jump_sizes, novelty, scene_means
 
 Floats = npt.NDArray[np.float64]
@@ -88,6 +89,16 @@ class TrainingFreeLocalizer:
         self.settings = settings or TrainingFreeSettings()
         self.calibration = calibration or PresenceCalibration()
         self.edges = edges or EdgeSettings()
+
+    @classmethod
+    def beside(cls, folder: Path) -> TrainingFreeLocalizer:
+        """The localizer with the calibration that a model's folder carries, if it does.
+
+        Raises:
+            ModelError: The folder's calibration is damaged.
+        """
+        path = folder / CALIBRATION_NAME
+        return cls(calibration=PresenceCalibration.read(path) if path.exists() else None)
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ from fakes import COLOURS, DIM, FakeEncoder, colour_vector
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.errors import ModelError, NothingIndexedError, UsageError
+from index.errors import MediaError, ModelError, NothingIndexedError, UsageError
 from index.files import FileStat
 from index.find import SilentObserver, find
 from index.moments import OrderPrior, distinct, join, single
@@ -455,6 +455,14 @@ def test_both_events_of_an_order_query_are_refined(archive):
     assert hit.span.end_s == hit.duration_s
 
 
+def test_a_long_event_is_refined_at_both_ends(archive):
+    archive.film("a.mp4", [("grey", 20.5), ("red", 200.25), ("grey", 20)])
+    hits = archive.find("red", refine=True).hits
+    assert len(hits) == 1
+    assert abs(hits[0].span.start_s - 20.5) <= 0.13
+    assert abs(hits[0].span.end_s - 220.75) <= 0.13
+
+
 def test_only_the_best_five_are_refined(archive):
     for number in range(7):
         archive.film(f"{number}.mp4", [("grey", 6), ("red", 4), ("grey", 6)])
@@ -478,6 +486,19 @@ def test_a_changed_source_is_left_as_it_is_with_a_note(archive):
     result = archive.find("red", refine=True)
     assert not result.hits[0].refined
     assert "changed" in result.notes[0]
+
+
+def test_a_source_that_no_longer_decodes_is_left_as_it_is(archive, monkeypatch):
+    archive.film("a.mp4", STORY)
+    before = archive.find("red").hits[0]
+
+    def broken(*_asked):
+        raise MediaError("The file is damaged.")
+
+    monkeypatch.setattr("index.sampling.sample_range", broken)
+    result = archive.find("red", refine=True)
+    assert result.hits == (before,)
+    assert "a.mp4" in result.notes[0]
 
 
 def test_a_touched_source_is_still_refined(archive):

@@ -240,6 +240,8 @@ def test_a_fitted_calibration_separates_and_survives_its_file(tmp_path):
     path = tmp_path / CALIBRATION_NAME
     path.write_text(calibration.to_json())
     assert PresenceCalibration.read(path) == calibration
+    assert TrainingFreeLocalizer.beside(tmp_path).calibration == calibration
+    assert TrainingFreeLocalizer.beside(tmp_path / "none").calibration == PresenceCalibration()
 
 
 @pytest.mark.parametrize("text", ["", "[1]", '{"logit_weight": "x"}', '{"unknown": 1}', "{"])
