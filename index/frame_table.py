@@ -54,6 +54,13 @@ class FrameTable:
         """Frames in the table."""
         return len(self.times_s)
 
+    @property
+    def sample_bound(self) -> int:
+        """Every row whose priority is not higher is in the sample."""
+        if len(self.sample_rows) == self.rows:
+            return int(np.iinfo(np.uint64).max)
+        return int(self.sample_priority[-1])
+
     def segment_of(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Number of the segment that each row belongs to, int64 like `rows`."""
         return np.searchsorted(self.segments["first_row"], rows, side="right") - 1

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from .errors import GzError, UsageError
 from .exact import compared, scanned
 from .failpoints import reached
-from .frame_table import FrameTable, TableBuilder
+from .frame_table import SAMPLE_FRAMES, FrameTable, TableBuilder
 from .published import (
     Publication,
     Stale,
@@ -171,7 +171,8 @@ class VectorCache:
                 self._library.folder, header, shelf.table, lambda sink: _write(shelf.index, sink)
             )
         except (OSError, RuntimeError, GzError) as error:
-            self._note(f"the search index is kept in memory only: {error}")
+            why = getattr(error, "message", "") or getattr(error, "strerror", "") or str(error)
+            self._note(f"the search index is kept in memory only: {why}")
             return False
         self._saved = published is not None
         return self._saved
@@ -235,6 +236,21 @@ class VectorCache:
             self._card = _on_card(self._shelves[0].index, self._note) or self._shelves[0].index
         return self._card
 
+    def _sample(self) -> HalfVectors:
+        """Vectors of a uniform sample of what can be searched, float16 [K, D]."""
+        # Each shelf keeps its rows of lowest priority; of all shelves together the lowest
+        # are taken, which is the sample that one index of all would have.
+        parts = [np.zeros((0, 1), np.float16)]
+        priorities = [np.zeros(0, np.uint64)]
+        tables = [shelf.table for shelf in self._shelves]
+        bound = min((table.sample_bound for table in tables), default=0)
+        for table, alive in zip(tables, self._alive, strict=True):
+            kept = (table.sample_priority <= bound) & alive[table.segment_of(table.sample_rows)]
+            parts.append(table.sample[kept])
+            priorities.append(table.sample_priority[kept])
+        order = np.argsort(np.concatenate(priorities), kind="stable")[:SAMPLE_FRAMES]
+        return np.concatenate(parts[1:] or parts)[order]
+
     def background(
         self, query: Vectors, logit_scale: float = 1.0, logit_bias: float = 0.0
     ) -> Background:
@@ -243,11 +259,7 @@ class VectorCache:
         Told from a fixed random sample of at most 16,384 frames, all of them in
         a smaller library; so is the mean vector.
         """
-        samples = [
-            np.asarray(shelf.table.sample)[alive[shelf.table.segment_of(shelf.table.sample_rows)]]
-            for shelf, alive in zip(self._shelves, self._alive, strict=True)
-        ]
-        vectors = np.concatenate(samples).astype(np.float32) if samples else np.zeros((0, 1))
+        vectors = self._sample().astype(np.float32)
         if not len(vectors):
             center = np.zeros(len(query), np.float32)
             return Background(0.0, 1.0, 0.0, 0, center, logit_scale, logit_bias)
@@ -309,7 +321,7 @@ def _shelves(
 
 def _open_saved(library: Library) -> tuple[_Shelf | None, str]:
     """The saved index, or why it cannot be used (empty when there never was one)."""
-    why = ""
+    why, publication = "", None
     for _ in range(_ATTEMPTS):
         try:
             publication = read_note(library.folder)

@@ -463,6 +463,21 @@ def test_the_sample_is_fixed_and_uniform_however_the_library_grew(library, monke
     assert hidden.background(QUERY).frames == sum(s.frames for s in library.segments())
 
 
+def test_new_videos_weigh_no_more_in_the_background_than_others(library, monkeypatch):
+    monkeypatch.setattr(frame_table, "SAMPLE_FRAMES", 64)
+    monkeypatch.setattr(vectors, "SAMPLE_FRAMES", 64)
+    load(library)
+    add_video(library, b"/late", frames=60, seed=81)
+    cache, _ = load(library)
+    assert len(cache._shelves) == 2
+    beside = cache._sample()
+    assert len(beside) == 64
+    late = {row.tobytes() for row in cache._shelves[1].table.sample}
+    assert sum(row.tobytes() in late for row in beside) < 20
+    assert cache.save()
+    assert np.array_equal(load(library)[0]._sample(), beside)
+
+
 @settings(max_examples=30, deadline=None)
 @given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=30), data=st.data())
 def test_rows_name_their_video_and_second(lengths, data):
