@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from .world import (
     Kind,
     Scene,
     State,
+    Thing,
     room_scene,
     slide_scene,
     state_of,
@@ -47,7 +49,7 @@ class Lesson:
     """float32 [B, N]: 1 shown, 0 not shown, -1 in doubt (left out of the loss)."""
     patches: torch.Tensor
     """int64 [B, GRID * GRID, 4]: colour and shape of the object at each patch (0 where there is
-    none), whether it is on the table and whether it touches another."""
+    none), whether it is on the table and whether it touches another (-1 where not told)."""
     words: torch.Tensor
     """int64 [B]: which word a slide shows, 0 for none."""
 
@@ -145,15 +147,32 @@ class Teacher:
                 events.append(said if odd is None else None)
                 texts.append(odd or text)
         truth = np.array([[_label(e, s) for e in events] for s in states], np.float32)
-        noise = np.random.default_rng(rng.randrange(1 << 30))
-        pictures = np.stack([worn(render(s), noise) for s in states])
         return Lesson(
-            torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(),
+            self._pictures(states, rng),
             texts,
             torch.from_numpy(truth),
             torch.from_numpy(np.stack([_patch_labels(s) for s in states])),
-            torch.tensor([WORDS.index(s.word) + 1 if s.word else 0 for s in states]),
+            _words(states),
         )
+
+    def primer(self, number: int) -> Lesson:
+        """Pictures full of objects, and slides, without sentences: for learning to look."""
+        rng = random.Random(f"{self.seed}/primer/{number}")
+        states = [_primer_state(rng) for _ in range(self.pictures)]
+        labels = np.stack([_patch_labels(s) for s in states])
+        labels[..., 2:] = -1
+        return Lesson(
+            self._pictures(states, rng),
+            [],
+            torch.zeros(len(states), 0),
+            torch.from_numpy(labels),
+            _words(states),
+        )
+
+    def _pictures(self, states: Sequence[State], rng: random.Random) -> torch.Tensor:
+        noise = np.random.default_rng(rng.randrange(1 << 30))
+        pictures = np.stack([worn(render(s), noise) for s in states])
+        return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
 
     def _states(self, rng: random.Random, number: int) -> list[State]:
         """Frames of a slowly changing pool of scenes, so that one scene is seen at many times."""
@@ -172,6 +191,26 @@ class Teacher:
     def _new_scenes(self, number: int) -> list[Scene]:
         rng = random.Random(f"{self.seed}/scenes/{number}")
         return [random_scene(rng) for _ in range(_NEW_PER_LESSON)]
+
+
+def _words(states: Sequence[State]) -> torch.Tensor:
+    return torch.tensor([WORDS.index(s.word) + 1 if s.word else 0 for s in states])
+
+
+def _primer_state(rng: random.Random) -> State:
+    """A slide, or a place in which objects hang wherever there is room."""
+    if rng.random() < 0.3:
+        # Styles are few, so that slides and places need not be painted anew each time.
+        return state_of(slide_scene(random.Random(rng.randrange(60)), 0, 1, rng.choice(WORDS)), 0)
+    scene = room_scene(random.Random(rng.randrange(12)), 0.0, 20.0, rng.choice(PLACES), [])
+    things = []
+    for cell in range(12):
+        if rng.random() < 0.85:
+            colour, shape = rng.choice(ALL_KINDS)
+            x, y = 48 * (cell % 4) + rng.uniform(18, 30), 48 * (cell // 4) + rng.uniform(34, 48)
+            things.append(Thing(colour, shape, x, y, rng.uniform(15, 20), 1.0, 9.0, 9.0))
+    light = 0.0 if rng.random() < 0.15 else 1.0
+    return State(scene.place, "", light, scene.style, tuple(things))
 
 
 def _moment(rng: random.Random, scene: Scene) -> float:

@@ -132,19 +132,19 @@ def _draw_shadow(canvas: Canvas, thing: Thing, ground: float) -> None:
     canvas[y0:y1, x0:x1] *= (1 - strength * blob)[..., None]
 
 
-@functools.lru_cache(maxsize=80)
+@functools.lru_cache(maxsize=160)
 def _stage(place: str, style: Style) -> Canvas:
     canvas = backdrop(place, style)
     draw_table(canvas, place, style)
     return canvas
 
 
-@functools.lru_cache(maxsize=80)
+@functools.lru_cache(maxsize=800)
 def _slide(word: str, style: Style) -> Canvas:
     return slide(word, style)
 
 
-_NIGHT = np.array([0.30, 0.35, 0.50], np.float32)
+_NIGHT = np.array([0.37, 0.42, 0.56], np.float32)
 
 
 def render(state: State) -> Picture:

@@ -196,9 +196,9 @@ def slide(word: str, style: Style) -> Canvas:
     canvas = _fade(paper, tuple(0.93 * c for c in paper))  # type: ignore[arg-type]
     accent = tuple(0.5 * (p + i) for p, i in zip(paper, ink, strict=True))
     _over(canvas, _rect(0, 0, WIDTH, 9), accent)  # type: ignore[arg-type]
-    size = float(rng.uniform(0.85, 1.05))
-    y = float(rng.uniform(48, 72))
-    x = WIDTH / 2 + float(rng.uniform(-8, 8))
+    size = float(rng.uniform(0.9, 1.02))
+    y = float(rng.uniform(52, 64))
+    x = WIDTH / 2 + float(rng.uniform(-5, 5))
     draw_word(canvas, word, x, y, size, ink)
     lines = int(rng.integers(1, 4))
     for k in range(lines):

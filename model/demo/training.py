@@ -36,6 +36,7 @@ TRAIN_SEED = 20_000_000
 """Archives are made from small seeds; training never meets their scenes."""
 _WARM_UP = 200
 _AUXILIARY = 4.0
+_PRIMER_STEPS = 2000
 
 
 def build_model(vocabulary: int) -> SiglipModel:
@@ -78,6 +79,11 @@ class Pupil(nn.Module):
         self.where = nn.Linear(WIDTH, 16)
         self.word = nn.Linear(WIDTH, 1 + len(WORDS))
 
+    def look(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The side tasks alone: [B, P, 16] of patches and [B, 13] of words."""
+        seen = self.model.vision_model(pixel_values=pixels)
+        return self.where(seen.last_hidden_state), self.word(seen.pooler_output)
+
     def forward(self, pixels: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Logits [B, N] of sentences for pictures, [B, P, 16] of patches, [B, 13] of words."""
         seen = self.model.vision_model(pixel_values=pixels)
@@ -107,10 +113,12 @@ def _side_loss(patches: torch.Tensor, words: torch.Tensor, lesson: Lesson) -> to
     shape = functional.cross_entropy(
         patches[..., 7:14].flatten(0, 1), labels[..., 1].flatten(), weight=weight
     )
-    objects = labels[..., 0] > 0
-    doing = functional.binary_cross_entropy_with_logits(
-        patches[..., 14:][objects], labels[..., 2:][objects].float()
-    )
+    told = (labels[..., 0] > 0) & (labels[..., 2] >= 0)
+    doing = torch.zeros(())
+    if told.any():
+        doing = functional.binary_cross_entropy_with_logits(
+            patches[..., 14:][told], labels[..., 2:][told].float()
+        )
     return colour + shape + doing + 0.5 * functional.cross_entropy(words, lesson.words)
 
 
@@ -122,7 +130,7 @@ class _Lessons(torch.utils.data.IterableDataset[Lesson]):
         torch.set_num_threads(1)
         teacher = Teacher(self.seed, self.pictures)
         for number in range(self.first, self.last):
-            yield teacher.lesson(number)
+            yield teacher.primer(number) if number < _PRIMER_STEPS else teacher.lesson(number)
 
 
 def _rate(step: int, steps: int, peak: float) -> float:
@@ -168,8 +176,14 @@ class _Course:
         """One step; returns the losses of sentences and of the side tasks."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        logits, patches, words = self.pupil(pixel_values(lesson.pictures), tokens)
-        said, located = loss_of(logits, lesson.truth), _side_loss(patches, words, lesson)
+        pixels = pixel_values(lesson.pictures)
+        if lesson.texts:
+            logits, patches, words = self.pupil(pixels, tokens)
+            said = loss_of(logits, lesson.truth)
+        else:
+            patches, words = self.pupil.look(pixels)
+            said = torch.zeros(())
+        located = _side_loss(patches, words, lesson)
         self.optimizer.zero_grad()
         (said + _AUXILIARY * located).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.pupil.parameters(), 1.0)
@@ -246,7 +260,8 @@ def train(
     began, first = time.monotonic(), course.done
     for lesson in torch.utils.data.DataLoader(lessons, batch_size=None, num_workers=1):
         rate = _rate(course.done, steps, peak)
-        said, located = course.learn(lesson, token_ids(tokenizer, lesson.texts), rate)
+        tokens = token_ids(tokenizer, lesson.texts or ["none"])
+        said, located = course.learn(lesson, tokens, rate)
         if course.done % 100 == 0:
             pace = (time.monotonic() - began) / (course.done - first)
             log.info(

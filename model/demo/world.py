@@ -238,7 +238,7 @@ def room_scene(
     """
     end_s = start_s + length_s
     homes = _homes(rng, len(cast))
-    radii = [rng.uniform(13, 18) for _ in cast]
+    radii = [rng.uniform(15, 20) for _ in cast]
     x = [_HOME_X[h] + rng.uniform(-9, 9) * (h != "M") for h in homes]
     floor = FLOOR + rng.uniform(-3, 6)
     come = [start_s + TRAVEL_S + rng.uniform(0.5, 3.5) for _ in cast]
