@@ -108,7 +108,7 @@ class Sampler:
         self._damaged = 0
         self._approximate = False
         self._finished = False
-        self._kept: list[VideoPacket] = []
+        self._kept: list[list[VideoPacket]] = []
         self._stale = False
         self._from_start = True
 
@@ -133,7 +133,7 @@ class Sampler:
             yield from self._by_group(reader)
         except NoPromise:
             self._restart_decoder()
-            held = [*self._kept, *reader.waiting]
+            held = [*chain.from_iterable(self._kept), *reader.waiting]
             floor = None if self._from_start or not held else held[0].pts
             packets = chain(held, reader.packets)
             yield from self._every_frame(packets, self._video.first.pts, floor)
@@ -142,16 +142,22 @@ class Sampler:
         chooser = Chooser[int](self._step, self._next, self._limit)
         plan = Plan(self._video, chooser, self._gap, self._nominal)
         while (gop := reader.next_gop()) is not None:
-            before = self._kept
-            self._kept = before + gop.packets
+            self._kept.append(gop.packets)
             plan.extend(gop, not self._from_start)
             self._end = plan.end
             yield from self._decode_group(gop, plan)
-            self._kept = gop.packets
-            self._from_start = self._from_start and not before
+            self._forget_old(gop)
             if chooser.done and not plan.chosen:
                 return
         self._finished = True
+
+    def _forget_old(self, gop: Gop) -> None:
+        """Keeps the groups of the last second and one before, to begin again from when needed."""
+        assert self._video.stream.time_base is not None  # noqa: S101
+        second = gop.key_pts - math.ceil(1 / self._video.stream.time_base)
+        while len(self._kept) > 1 and (self._kept[1][0].pts or 0) <= second:
+            del self._kept[0]
+            self._from_start = False
 
     def _decode_group(self, gop: Gop, plan: Plan) -> Iterator[Chosen]:
         wanted = [n for n, packet in enumerate(gop.packets) if packet.pts in plan.chosen]

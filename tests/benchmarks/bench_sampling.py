@@ -24,6 +24,7 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import numpy as np  # noqa: E402
+from av import VideoFrame  # noqa: E402
 
 METHODS = {
     "gz": "{python} {me} --child choose {file}",
@@ -50,14 +51,19 @@ CLIPS = {
 
 
 def scenery(seconds: float, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    """A moving crop of a textured picture with sensor noise, 25 pictures a second."""
+    """A camera that wanders over soft and fine texture, with sensor noise, 25 pictures a second."""
     chance = np.random.default_rng(0)
-    rough = chance.integers(0, 255, (90, 160, 3), np.uint8)
-    texture = rough.repeat(12, axis=0).repeat(12, axis=1).astype(np.int16)
-    noise = chance.normal(0, 4, (8, size[1], size[0], 1)).astype(np.int16)
+    wide, high = size[0] + 120, size[1] + 120
+    texture = np.zeros((high, wide, 3), np.float32)
+    for scale, weight in ((160, 0.55), (40, 0.3), (10, 0.15)):
+        rough = chance.integers(0, 255, (high // scale + 2, wide // scale + 2, 3), np.uint8)
+        frame = VideoFrame.from_ndarray(rough, format="rgb24")
+        texture += weight * frame.to_ndarray(format="rgb24", width=wide, height=high)
+    noise = chance.normal(0, 3.5, (16, size[1], size[0], 1)).astype(np.int16)
+    picture = texture.astype(np.int16)
     for number in range(round(seconds * 25)):
-        x, y = 60 + int(50 * np.sin(number / 40)), 60 + int(50 * np.cos(number / 55))
-        view = texture[y : y + size[1], x : x + size[0]] + noise[number % 8]
+        x, y = 60 + int(58 * np.sin(number / 40)), 60 + int(58 * np.cos(number / 55))
+        view = picture[y : y + size[1], x : x + size[0]] + noise[number * 7 % 16]
         yield np.clip(view, 0, 255).astype(np.uint8)
 
 
