@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from .augment import AugmentConfig, Edges, gaps, paste, pieces, roll
-from .features import FeatureFolders, step_seconds
+from .features import Features, step_seconds
 from .records import Record
 
 Array = npt.NDArray[np.float32]
@@ -95,7 +95,7 @@ class MomentDataset(Dataset[Sample]):
     def __init__(
         self,
         records: Sequence[Record],
-        features: FeatureFolders,
+        features: Features,
         window_s: float,
         augment: AugmentConfig | None = None,
         seed: int = 0,

@@ -10,6 +10,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,18 @@ from index.errors import UsageError
 
 Array = npt.NDArray[np.float32]
 _STEPS_S = (0.1, 0.125, 0.2, 0.25, 0.5, 1.0, 2.0, 4.0)
+
+
+class Features(Protocol):
+    """Vectors of videos and of sentences by name."""
+
+    def video(self, name: str) -> Array:
+        """Frames of a video, float32 [T, D]."""
+        ...
+
+    def sentence(self, qid: int | str) -> tuple[Array, Array]:
+        """Tokens float32 [L, D] and the pooled sentence [D]."""
+        ...
 
 
 class FeatureFolders:

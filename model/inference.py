@@ -12,7 +12,7 @@ import torch
 
 from .data import CLIP_S, MomentDataset, Sample, collate
 from .decoding import DecodeConfig, Decoded, decode
-from .features import FeatureFolders
+from .features import Features
 from .grounder import Grounder
 from .precision import autocast
 from .records import Record
@@ -49,7 +49,7 @@ class Prediction:
 def predict(
     grounder: Grounder,
     records: Sequence[Record],
-    features: FeatureFolders,
+    features: Features,
     *,
     device: torch.device | str = "cpu",
     batch_size: int = 64,
@@ -100,7 +100,7 @@ def predict(
 def absent_presence(
     grounder: Grounder,
     records: Sequence[Record],
-    features: FeatureFolders,
+    features: Features,
     *,
     device: torch.device | str = "cpu",
     batch_size: int = 64,
