@@ -49,7 +49,8 @@ def load_encoder(
         adapter: A peft LoRA folder.
         device: ``cpu``, ``cuda`` (or ``cuda:1``) or ``mps``; None takes the best there is.
         offline: Never touch the network.
-        threads: CPU threads for the vision tower; None leaves torch's own choice.
+        threads: CPU threads for the vision tower; None takes all cores but one. Decode
+            workers and these should together not exceed the cores.
         note: Receives a line when a download starts.
         progress: Receives bytes so far and in all during a download.
 

@@ -152,7 +152,10 @@ def run_sentence_ours(folder: Path) -> dict[str, Any]:
 
 def child(name: str, folder: Path, frames: int, batch: int) -> None:
     """One measurement in a process of its own, as JSON on stdout."""
-    if name.startswith("sentence"):
+    if name.startswith("make "):
+        make_folder(name.removeprefix("make "), folder)
+        result: dict[str, Any] = {}
+    elif name.startswith("sentence"):
         run = run_sentence_plain if name.endswith("plain") else run_sentence_ours
         result = run(folder)
         result["cpu_s"] = time.process_time()
@@ -216,7 +219,7 @@ def main() -> None:
         folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "model.safetensors").exists():
-            make_folder(arguments.model, folder)
+            measure(f"make {arguments.model}", arguments, folder)
         os.environ["XDG_CACHE_HOME"] = temporary
         lines = [
             f"{arguments.model}, {arguments.frames} frames of 1280x720, 1 thread, batch "
