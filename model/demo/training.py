@@ -36,7 +36,6 @@ TRAIN_SEED = 20_000_000
 """Archives are made from small seeds; training never meets their scenes."""
 _WARM_UP = 200
 _AUXILIARY = 4.0
-_PRIMER_STEPS = 2000
 
 
 def build_model(vocabulary: int) -> SiglipModel:
@@ -123,14 +122,15 @@ def _side_loss(patches: torch.Tensor, words: torch.Tensor, lesson: Lesson) -> to
 
 
 class _Lessons(torch.utils.data.IterableDataset[Lesson]):
-    def __init__(self, seed: int, first: int, last: int, pictures: int) -> None:
-        self.seed, self.first, self.last, self.pictures = seed, first, last, pictures
+    def __init__(self, seed: int, first: int, last: int, pictures: int, primers: int) -> None:
+        self.seed, self.first, self.last = seed, first, last
+        self.pictures, self.primers = pictures, primers
 
     def __iter__(self) -> Iterator[Lesson]:
         torch.set_num_threads(1)
         teacher = Teacher(self.seed, self.pictures)
         for number in range(self.first, self.last):
-            yield teacher.primer(number) if number < _PRIMER_STEPS else teacher.lesson(number)
+            yield teacher.primer(number) if number < self.primers else teacher.lesson(number)
 
 
 def _rate(step: int, steps: int, peak: float) -> float:
@@ -235,6 +235,7 @@ def train(
     *,
     steps: int,
     seed: int,
+    primers: int = 2000,
     pictures: int = 32,
     peak: float = 1.5e-3,
     resume: Path | None = None,
@@ -244,6 +245,7 @@ def train(
     Args:
         out: Folder for the finished model; ``OUT.state.safetensors`` is left beside it.
         steps: Lessons in all.
+        primers: How many of them, the first ones, are pictures without sentences.
         seed: Of the first weights and of every lesson.
         pictures: Of each lesson; there are two sentences for each.
         peak: Highest learning rate.
@@ -256,7 +258,7 @@ def train(
         course.take_up(resume)
     out.mkdir(parents=True, exist_ok=True)
     check = [Teacher(TRAIN_SEED + seed + 1, 96).lesson(k) for k in range(4)]
-    lessons = _Lessons(TRAIN_SEED + seed, course.done, steps, pictures)
+    lessons = _Lessons(TRAIN_SEED + seed, course.done, steps, pictures, primers)
     began, first = time.monotonic(), course.done
     for lesson in torch.utils.data.DataLoader(lessons, batch_size=None, num_workers=1):
         rate = _rate(course.done, steps, peak)
