@@ -38,6 +38,7 @@ from .types import Background, Times, Vectors
 Note = Callable[[str], None]
 _BATCH_ROWS = 8192
 _ATTEMPTS = 3
+_MISSING = "it is missing"
 
 
 @dataclass(frozen=True)
@@ -307,7 +308,8 @@ def _shelves(
     if not current:
         return [], True
     shelf, why = _open_saved(library)
-    if shelf is None:
+    if shelf is None and (library.readonly or why != _MISSING):
+        # The first run over new folders makes the index as a matter of course.
         note(f"rebuilding the search index: {why}")
     if shelf is None or not _is_worth_keeping(shelf, current, plan):
         return [_built(library, current, plan, note)], False
@@ -326,7 +328,7 @@ def _open_saved(library: Library) -> tuple[_Shelf | None, str]:
         try:
             publication = read_note(library.folder)
             if publication is None:
-                return None, "there is none yet"
+                return None, _MISSING
             return _load(library, publication, memory_mapped=True), ""
         except Stale as error:
             why = str(error)
