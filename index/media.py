@@ -59,6 +59,7 @@ class OpenVideo:
         info: What the container declares and the first picture shows.
         head: Packets of the stream that opening has read and decoded.
         first: The first presented frame.
+        read_on: Whether packets after ``head`` were read.
     """
 
     path: Path
@@ -67,6 +68,7 @@ class OpenVideo:
     info: VideoInfo
     head: list[VideoPacket]
     first: VideoFrame
+    read_on: bool = False
 
     @property
     def format(self) -> str:
@@ -83,6 +85,7 @@ class OpenVideo:
         Raises:
             OSError: When the drive that holds the file goes away.
         """
+        self.read_on = True
         return read_packets(self.container, self.stream)
 
     def rewind(self) -> None:
@@ -91,6 +94,7 @@ class OpenVideo:
         self.container = open_container(self.path)
         self.stream = _prepare(_main_stream(self.container, self.path), self.path)
         self.head = []
+        self.read_on = False
 
 
 def check_regular(path: bytes | str | Path) -> Path:

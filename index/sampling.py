@@ -122,6 +122,8 @@ class Sampler:
 
     def frames(self) -> Iterator[Chosen]:
         """The chosen frames as they come from the decoder, with exact times."""
+        if self._video.read_on:
+            self._video.rewind()
         if self._everything or not promises(self._video):
             self._restart_decoder()
             packets = chain(self._video.head, self._packets())

@@ -380,6 +380,25 @@ def test_time_zero_is_the_first_frame(tmp_path: Path, kind: str) -> None:
     assert sampler.report().note == ""
 
 
+def test_a_stream_that_appears_later_does_no_harm(tmp_path: Path) -> None:
+    first = make.colour_video(tmp_path / "a.ts", [("red", 2.0)])
+    second = make.colour_video(tmp_path / "b.ts", [("blue", 30.0)], tone=True)
+    path = make.joined_ts(tmp_path / "c.ts", first, second)
+    taken = assert_same(path, 1.0)
+    assert len(taken) == 32
+    assert samples(path, 1.0)[1].damaged_packets == 0
+
+
+def test_one_open_video_can_be_sampled_again(clips: dict[str, Path]) -> None:
+    for name in ("h264-mp4", "hevc-open-gop-mkv", "mpeg2-ts", "h264-avi"):
+        with open_video(clips[name]) as video:
+            once = [t for t, _ in Sampler(video, 0.25).frames()]
+            part = [t for t, _ in Sampler(video, 0.25, 3.0, 4.0).frames()]
+            again = [t for t, _ in Sampler(video, 0.25).frames()]
+        assert once == again
+        assert part == once[12:16]
+
+
 def test_missing_times_use_the_frame_rate_and_say_so(tmp_path: Path) -> None:
     path = make.colour_video(tmp_path / "a.h264", [("red", 2.0), ("blue", 2.0)])
     with open_video(path) as video:
