@@ -173,10 +173,11 @@ def _windows(
         for window in candidates:
             windows.setdefault((window.video.id, window.start_s), window)
     if len(queries) > 1:
-        videos = {window.video.id: window.video for group in found for window in group[:24]}
-        partners = scope.only(videos)
+        half = replace(settings, windows=settings.windows // 2)
+        best = (window for group in found for window in group[: half.windows])
+        partners = scope.only({window.video.id: window.video for window in best})
         for query in queries:
-            for window in retrieve(cache, query.sentence.pooled, partners, window_s, settings):
+            for window in retrieve(cache, query.sentence.pooled, partners, window_s, half):
                 windows.setdefault((window.video.id, window.start_s), window)
     return list(windows.values())
 

@@ -298,6 +298,48 @@ def test_a_sentence_is_encoded_once(archive):
     assert archive.encoder.sentences_encoded == 1
 
 
+_stories = st.lists(
+    st.lists(
+        st.tuples(st.sampled_from(["red", "blue", "grey"]), st.integers(1, 200)),
+        min_size=1,
+        max_size=5,
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    stories=_stories,
+    sentence=st.sampled_from(
+        ["red", "green", "red then blue", "blue before red", "red while blue"]
+    ),
+    after_s=st.sampled_from([None, 30.0]),
+    noise=st.sampled_from([0.0, 0.1]),
+)
+def test_hits_lie_inside_their_videos_and_apart(
+    tmp_path_factory, stories, sentence, after_s, noise
+):
+    made = Archive(tmp_path_factory.mktemp("any"))
+    for number, story in enumerate(stories):
+        made.add(f"{number}.mp4", story, noise=noise, seed=number)
+    result = made.find(sentence, after_s=after_s, threshold=0.0, limit=20)
+    assert result == made.find(sentence, after_s=after_s, threshold=0.0, limit=20)
+    made.library.close()
+    assert [hit.rank for hit in result.hits] == list(range(1, len(result.hits) + 1))
+    assert [hit.score for hit in result.hits] == sorted(
+        (h.score for h in result.hits), reverse=True
+    )
+    for number, hit in enumerate(result.hits):
+        assert (after_s or 0.0) <= hit.span.start_s < hit.span.end_s <= hit.duration_s
+        assert 0 <= hit.presence <= 1
+        for evidence in hit.evidence:
+            assert 0 <= evidence.span.start_s < evidence.span.end_s <= hit.duration_s
+        for other in result.hits[:number]:
+            assert hit.path != other.path or hit.span.iou(other.span) <= 0.3
+
+
 # Order queries
 
 
