@@ -19,7 +19,7 @@ _LEADING = re.compile(
     rf"^(?:{_BEGIN_WORDS}\s+)?(after|before|while|during)\s+([^,]+?)\s*,\s*(?:then\s+)?(.+)$", re.I
 )
 _THEN = re.compile(
-    r"(?:\s*[,;]\s*|\s+)(?:(?:and|but)\s+)?(?:then|(?:is\s+|are\s+)?followed\s+by"
+    r"(?:\s*[,;]\s*|\s+)(?:(?:and|but)\s+)?(?:then|followed\s+by"
     r"|afterwards|after\s+that)\s*,?\s+",
     re.I,
 )
@@ -55,7 +55,11 @@ _PHRASAL_AFTER = re.compile(
     re.I,
 )
 """Verbs that make one verb with "after": "looks after", "runs after"."""
-_THEN_IDIOM = re.compile(r"(?:\b(?:now\s+and|since|by|back|until|till|from|only))$|^if\b", re.I)
+_THEN_IDIOM = re.compile(
+    r"\b(?:now\s+and|since|by|back|until|till|from|only|is|are|was|were|being|who|closely)$|^if\b",
+    re.I,
+)
+"""Before "then": "now and then". Before "followed by": somebody who is being followed."""
 _A_WHILE = re.compile(r"\b(?:a|the|quite|some|little|long|every)$", re.I)
 
 

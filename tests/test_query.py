@@ -54,6 +54,7 @@ def test_order_queries_are_split(sentence, parts, relation, answer):
         "he waits for a while in the hall",
         "now and then a bird sings",
         "the then president waves",
+        "a person who is followed by a dog",
         "a street after dark",
         "a party after midnight",
         "the morning after",
