@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from .media import OpenVideo
 from .packets import VideoPacket
 
-CONTAINERS = frozenset({"mov", "matroska", "mpegts", "flv", "ivf"})
+CONTAINERS = frozenset({"mov", "matroska", "mpegts", "mpeg", "flv", "ivf"})
 """Formats whose packets carry a true presentation time and a true key flag."""
 CODECS = frozenset(
     {

@@ -12,24 +12,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 
-import av.error
 from av.video.frame import VideoFrame
 
 from .gop import Gop, GopReader, NoPromise, Syntax, promises
 from .media import OpenVideo, declared_duration, open_video
 from .packets import DECODE_ERRORS, VideoPacket
 from .plan import Plan
+from .seeking import SEEKABLE, seek_before, skip_before
 from .timeline import Choice, Chooser, Clock, frame_length, largest_gap
 from .types import Picture, Preprocess, SamplingReport
 
 Chosen = tuple[Fraction, VideoFrame]
-_SEEKABLE = frozenset({"mov", "matroska"})
-_SEEK_BACK_S = (0, 30, 300)
 _SEEK_FROM_S = 2
-_LANDING_PACKETS = 2000
 _DECLARING = frozenset({"mov", "matroska", "avi", "flv", "asf", "mxf"})
 
 
@@ -126,11 +123,10 @@ class Sampler:
             self._video.rewind()
         if self._everything or not promises(self._video):
             self._restart_decoder()
-            packets = chain(self._video.head, self._packets())
-            yield from self._every_frame(packets, None, None)
+            yield from self._plainly()
             return
         syntax = Syntax.of(self._video)
-        reader = GopReader(self._opening(syntax), syntax)
+        reader = GopReader(self._opening(), syntax)
         try:
             yield from self._by_group(reader)
         except NoPromise:
@@ -249,38 +245,28 @@ class Sampler:
             except DECODE_ERRORS:
                 self._damaged += packet is not None
 
-    def _opening(self, syntax: Syntax) -> Iterator[VideoPacket]:
+    def _plainly(self) -> Iterator[Chosen]:
+        target = self._next * self._step
+        if not self._everything and self._video.format == "avi" and target > _SEEK_FROM_S:
+            packets = skip_before(self._video, target, self._packets)
+            if packets is not None:
+                yield from self._every_frame(packets, self._video.first.dts, None)
+                return
+            self._video.rewind()
+        packets = chain(self._video.head, self._packets())
+        yield from self._every_frame(packets, None, None)
+
+    def _opening(self) -> Iterator[VideoPacket]:
         """Packets from a random-access point at or before the first wanted second."""
         self._restart_decoder()
         target = self._next * self._step
-        if self._video.format in _SEEKABLE and target > _SEEK_FROM_S:
-            landed = self._seek(target, syntax)
+        if self._video.format in SEEKABLE and target > _SEEK_FROM_S:
+            landed = seek_before(self._video, target, self._packets)
             if landed is not None:
                 self._from_start = False
                 return landed
             self._video.rewind()
         return chain(self._video.head, self._packets())
-
-    def _seek(self, target: Fraction, syntax: Syntax) -> Iterator[VideoPacket] | None:
-        stream, origin = self._video.stream, self._video.first.pts
-        if origin is None or stream.time_base is None:
-            return None
-        wanted = origin + math.floor(target / stream.time_base)
-        for back_s in _SEEK_BACK_S:
-            if back_s >= target:
-                return None
-            try:
-                offset = wanted - math.floor(back_s / stream.time_base)
-                self._video.container.seek(offset, stream=stream)
-            except av.error.FFmpegError:
-                return None
-            packets = self._packets()
-            for packet in islice(packets, _LANDING_PACKETS):
-                if packet.pts is None or packet.pts > wanted:
-                    break
-                if syntax.starts_anew(packet) and not packet.is_discard:
-                    return chain([packet], packets)
-        return None
 
     def _packets(self) -> Iterator[VideoPacket]:
         for packet in self._video.packets():
