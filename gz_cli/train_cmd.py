@@ -25,6 +25,7 @@ from .train_view import TrainView
 
 if TYPE_CHECKING:
     from index.types import EmbeddingSpace
+    from model.checkpoint import Checkpoint
     from model.features import FeatureFolders
     from model.presets import Preset
     from model.records import Record
@@ -78,6 +79,15 @@ def train(
     classes: Annotated[
         Path | None, typer.Option("--classes", metavar="FILE", help="Class list of Charades.")
     ] = None,
+    lora: Annotated[
+        int,
+        typer.Option(
+            "--lora",
+            min=0,
+            metavar="EPOCHS",
+            help="Then train the backbone's last blocks too, from the videos, for so many epochs.",
+        ),
+    ] = 0,
     preset: Annotated[
         str, typer.Option("--preset", metavar="NAME", help="default, small or seed.")
     ] = "default",
@@ -133,6 +143,8 @@ def train(
     """
     settings = settings_of(ctx)
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
+    if lora and (videos is None or adapter is not None):
+        raise UsageError("--lora needs --videos, and makes its own adapter")
     learn, check = _records(screen, annotations, val, split, seed, dataset, classes, skip_bad_rows)
     if videos is not None:
         from .extraction import distinct
@@ -157,7 +169,15 @@ def train(
     }  # fmt: skip
     given: dict[str, Any] = {n: value for n, value in changes.items() if value is not None}
     recipe = replace(recipe, config=replace(recipe.config, **given))
-    _run(screen, recipe, learn, check, source, fine, space, out, device, resume)
+    checkpoint = _run(screen, recipe, learn, check, source, fine, space, out, device, resume)
+    if videos is not None and lora:
+        from .lora import ADAPTER, adapt
+
+        checkpoint = adapt(
+            screen, checkpoint, videos, learn, check, source, out, model, lora, seed, device
+        )
+        screen.note(f"It reads vectors of the adapted model: gz index --adapter {out / ADAPTER}")
+    _show(screen, checkpoint, out)
     if push_to is not None:
         from model.card import push
 
@@ -231,7 +251,7 @@ def _run(
     out: Path,
     device: str | None,
     resume: bool,
-) -> None:
+) -> Checkpoint:
     from model.train import Trainer
 
     with screen.progress() as progress:
@@ -242,6 +262,10 @@ def _run(
         )  # fmt: skip
         checkpoint = trainer.run(resume=resume)
         view.close()
+    return checkpoint
+
+
+def _show(screen: Screen, checkpoint: Checkpoint, out: Path) -> None:
     fields: dict[str, Any] = {"grounder": str(out), **checkpoint.training}
     if screen.as_json:
         screen.json("train", fields)

@@ -20,15 +20,12 @@ from index.errors import ModelError, UsageError
 from index.types import EmbeddingSpace
 
 from .augment import AugmentConfig
-from .calibration import fit_temperature
-from .card import write_card
-from .checkpoint import Checkpoint, save_checkpoint
+from .checkpoint import Checkpoint
 from .data import Batch, JoinedDataset, MomentDataset, collate
 from .features import FeatureFolders
+from .finishing import finish, official_metrics
 from .grounder import Grounder, GrounderConfig
-from .inference import absent_presence, predict, with_durations
 from .losses import LossConfig, grounding_loss
-from .metrics import evaluate_submission
 from .precision import autocast
 from .records import Record
 from .training_state import STATE, TRAINING, MovingAverage, Progress, load_state, save_state
@@ -267,17 +264,9 @@ class Trainer:
     def _scored(self, losses: dict[str, float], rate: float, began: float) -> None:
         p = self._progress
         averaged = self._averaged()
-        found = predict(
-            averaged,
-            self._val,
-            self._features,
-            device=self._accelerator.device,
-            grid_s=self.grid_s,
+        brief = official_metrics(
+            averaged, self._val, self._features, self.grid_s, self._accelerator.device
         )
-        brief = evaluate_submission(
-            [prediction.official() for prediction in found],
-            [record.official() for record in with_durations(found)],
-        )["brief"]
         row = {"epoch": p.epoch, "losses": losses, "rate": rate, "metrics": brief}
         if not p.history:
             row["config"] = _plain(self.config)
@@ -302,34 +291,24 @@ class Trainer:
     def _done(self) -> Checkpoint:
         grounder = Grounder(self._grounder.config)
         grounder.load_state_dict(self._best or self._average.tensors)
-        grounder = grounder.to(self._accelerator.device).eval()
-        device = self._accelerator.device
-        found = predict(grounder, self._val, self._features, device=device)
-        there = np.array([prediction.presence for prediction in found])
-        absent = absent_presence(grounder, self._val, self._features, device=device)
-        outcome = np.concatenate([np.ones(len(there), bool), np.zeros(len(absent), bool)])
-        calibrator = fit_temperature(np.concatenate([there, absent]), outcome)
         best = self._progress.history[self._progress.best_epoch - 1]
-        checkpoint = Checkpoint(
-            grounder.cpu(),
-            calibrator,
-            self._space,
-            self.grid_s,
+        return finish(
+            self._out,
+            grounder,
+            self._val,
+            self._features,
+            space=self._space,
+            grid_s=self.grid_s,
             training={
                 "config": _plain(self.config),
                 "epochs": self._progress.epoch,
                 "best_epoch": self._progress.best_epoch,
                 "metrics": best["metrics"],
-                "parameters": sum(p.numel() for p in grounder.parameters()),
                 "train_records": len(self._data),
-                "val_records": len(self._val),
             },
-            name=self._out.name,
+            device=self._accelerator.device,
+            write=self._accelerator.is_main_process,
         )
-        if self._accelerator.is_main_process:
-            save_checkpoint(self._out, checkpoint)
-            write_card(self._out, checkpoint)
-        return checkpoint
 
 
 def annotation_grid_s(records: Sequence[Record]) -> float:

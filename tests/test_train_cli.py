@@ -137,13 +137,17 @@ def test_training_from_videos_serves_gz_find(tmp_path):
         lines += [f"v{number}.mp4,{first} thing,0,4,8", f"v{number}.mp4,{second} thing,4,8,8"]
     (tmp_path / "mine.csv").write_text("\n".join(lines) + "\n")
     gz("index", "videos", "--model", "tiny", "--device", "cpu", cwd=tmp_path)
-    ran = gz(
+    training = (
         "train", "--annotations", "mine.csv", "--split", "50/50/0", "--videos", "videos",
-        "--model", "tiny", "--out", "run", "--preset", "small", "--epochs", "1", "--use",
-        "--device", "cpu", cwd=tmp_path,
+        "--model", "tiny", "--out", "run", "--preset", "small", "--epochs", "1",
+        "--set", "shape.width=32", "--device", "cpu",
     )  # fmt: skip
-    assert "uses run" in ran.stderr
+    assert "uses run" in gz(*training, "--use", cwd=tmp_path).stderr
     found = gz("find", "red thing", "--threshold", "0", "--device", "cpu", "--json", cwd=tmp_path)
     (result,) = rows(found.stdout)
     assert result["localizer"] == "run"
     assert result["hits"]
+    adapted = gz(*training, "--lora", "1", cwd=tmp_path)
+    assert "gz index --adapter run/adapter" in adapted.stderr
+    refused = gz("find", "red thing", "--device", "cpu", cwd=tmp_path, code=7)
+    assert "was trained on" in refused.stderr

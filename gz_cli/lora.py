@@ -1,0 +1,122 @@
+"""The second half of ``gz train --lora``: the backbone's last blocks learn too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from index.errors import UsageError
+
+from .render import Progress, Screen
+
+if TYPE_CHECKING:
+    from index.types import Picture, Preprocess
+    from model.checkpoint import Checkpoint
+    from model.features import FeatureFolders
+    from model.records import Record
+
+ADAPTER = "adapter"
+
+
+class _View:
+    """Implements model.finetune.FinetuneObserver with a moving line."""
+
+    def __init__(self, progress: Progress, epochs: int) -> None:
+        self._progress, self._epochs = progress, epochs
+
+    def step(self, epoch: int, step: int, steps: int, loss: float, left_s: float) -> None:
+        """Moves the line on."""
+        share = (epoch * steps + step) / (self._epochs * steps)
+        self._progress.update(
+            share, f"adapter: epoch {epoch + 1}/{self._epochs}  step {step}/{steps}  {loss:.3f}"
+        )
+
+
+def adapt(
+    screen: Screen,
+    start: Checkpoint,
+    videos: Path,
+    learn: Sequence[Record],
+    check: Sequence[Record],
+    features: FeatureFolders,
+    out: Path,
+    model: str | None,
+    epochs: int,
+    seed: int,
+    device: str | None,
+) -> Checkpoint:
+    """Trains an adapter into ``out/adapter`` and the grounding model that fits it into ``out``.
+
+    Args:
+        screen: Shows progress.
+        start: What training on the frozen backbone's features gave.
+        videos: Folder of the annotated videos.
+        learn: What is learned.
+        check: What the result is measured on.
+        features: Features of the frozen backbone: sentences, and lengths of videos.
+        out: The model folder.
+        model: The backbone.
+        epochs: Passes over the moments.
+        seed: Of every random choice.
+        device: Where it runs.
+    """
+    from model.backbone import Backbone, source_of
+    from model.finetune import AdaptedFeatures, AdaptedTower, FinetuneConfig, StateCache, finetune
+    from model.finishing import finish, official_metrics
+    from model.hub import find_files
+    from model.vision_route import best_device
+
+    from .opening import default_spec
+
+    where = device or best_device()
+    files = find_files(source_of(model or default_spec()))
+    backbone = Backbone(files)
+    tower = AdaptedTower(backbone, where)
+    pictures = _Pictures(videos, backbone.preprocess)
+    config = FinetuneConfig(epochs=epochs, seed=seed)
+    cache = StateCache(out / "features" / "states", tower, pictures.read, config.cache_bytes)
+    with screen.progress() as progress:
+        grounder = finetune(
+            start, tower, cache, learn, features, config, _View(progress, epochs), where
+        )
+    tower.save(out / ADAPTER)
+    space = Backbone(files, out / ADAPTER).space
+    adapted = AdaptedFeatures(features, tower.eval(), cache)
+    metrics = official_metrics(grounder, check, adapted, start.grid_s, where)
+    before = start.training["metrics"]
+    training = {**start.training, "metrics": metrics, "metrics_without_adapter": before}
+    return finish(
+        out, grounder, check, adapted,
+        space=space, grid_s=start.grid_s, training=training, device=where,
+    )  # fmt: skip
+
+
+class _Pictures:
+    """Pictures of a video by its name, one a second, as the backbone wants them."""
+
+    def __init__(self, videos: Path, preprocess: Preprocess) -> None:
+        from model.annotations import video_name
+
+        self._preprocess = preprocess
+        self._paths = {
+            video_name(name): Path(folder) / name
+            for folder, _, names in os.walk(videos)
+            for name in names
+        }
+
+    def read(self, name: str) -> list[Picture]:
+        """uint8 pictures in order.
+
+        Raises:
+            UsageError: There is no such video.
+            MediaError: It cannot be read.
+        """
+        from index.media import open_video
+        from index.sampling import sample
+
+        if name not in self._paths:
+            raise UsageError(f"no video {name} in the folder", "check --videos")
+        with open_video(self._paths[name]) as video:
+            return [self._preprocess(picture) for _, picture in sample(video, 1.0)]

@@ -1,0 +1,87 @@
+"""From trained weights to a model folder: measured, calibrated, described."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from index.types import EmbeddingSpace
+
+from .calibration import Temperature, fit_temperature
+from .card import write_card
+from .checkpoint import Checkpoint, save_checkpoint
+from .features import Features
+from .grounder import Grounder
+from .inference import absent_presence, predict, with_durations
+from .metrics import evaluate_submission
+from .records import Record
+
+
+def official_metrics(
+    grounder: Grounder,
+    records: Sequence[Record],
+    features: Features,
+    grid_s: float,
+    device: torch.device | str,
+) -> dict[str, float]:
+    """The official ``brief`` keys of a model on these records."""
+    found = predict(grounder, records, features, device=device, grid_s=grid_s)
+    truth = [record.official() for record in with_durations(found)]
+    brief: dict[str, float] = evaluate_submission([p.official() for p in found], truth)["brief"]
+    return brief
+
+
+def calibrated(
+    grounder: Grounder, records: Sequence[Record], features: Features, device: torch.device | str
+) -> Temperature:
+    """Presence fitted on records that were not trained on, each also asked another's sentence."""
+    there = np.array([p.presence for p in predict(grounder, records, features, device=device)])
+    absent = absent_presence(grounder, records, features, device=device)
+    outcome = np.concatenate([np.ones(len(there), bool), np.zeros(len(absent), bool)])
+    return fit_temperature(np.concatenate([there, absent]), outcome)
+
+
+def finish(
+    out: Path,
+    grounder: Grounder,
+    val: Sequence[Record],
+    features: Features,
+    *,
+    space: EmbeddingSpace | None,
+    grid_s: float,
+    training: dict[str, Any],
+    device: torch.device | str,
+    write: bool = True,
+) -> Checkpoint:
+    """Calibrates a model and writes its folder.
+
+    Args:
+        out: The model folder.
+        grounder: Trained weights.
+        val: Records that were not trained on.
+        features: Their vectors.
+        space: Embedding space of the vectors, where it is known.
+        grid_s: Grid of the annotations, 0 without one.
+        training: How it was trained and what it scored.
+        device: Where it computes.
+        write: This process writes the folder.
+    """
+    grounder = grounder.to(device).eval()
+    calibrator = calibrated(grounder, val, features, device)
+    weights = sum(parameter.numel() for parameter in grounder.parameters())
+    checkpoint = Checkpoint(
+        grounder.cpu(),
+        calibrator,
+        space,
+        grid_s,
+        {**training, "parameters": weights, "val_records": len(val)},
+        out.resolve().name,
+    )
+    if write:
+        save_checkpoint(out, checkpoint)
+        write_card(out, checkpoint)
+    return checkpoint
