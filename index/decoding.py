@@ -277,7 +277,10 @@ class _Lane:
             connection = self._connection
         if not connection.poll(_START_S):
             raise TimeoutError(f"a decode worker did not start within {_START_S} s")
-        kind, body = receive(connection)[0]
+        try:
+            kind, body = receive(connection)[0]
+        except (EOFError, OSError) as error:
+            raise RuntimeError("a decode worker ended while it started") from error
         if kind == "broken":
             raise RuntimeError(f"the preprocessing cannot be loaded in a worker: {body}")
         return connection
