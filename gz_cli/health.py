@@ -21,7 +21,7 @@ from index.errors import (
     UsageError,
 )
 
-from .opening import default_spec, open_library, open_localizer
+from .opening import default_spec, open_library, open_localizer, require_same_space
 from .render import size_text
 
 if TYPE_CHECKING:
@@ -110,21 +110,18 @@ def _device(device: str | None) -> Check:
 
 
 def _library_and_model(library_dir: Path, *, repair: bool) -> Iterator[Check]:
-    spec, adapter = "", ""
-    grounding: list[Check] = []
+    models: list[Check] = []
     try:
         with open_library(library_dir) as library:
-            spec, adapter = library.model_spec, library.adapter
             searchable = library.videos(searchable=True)
             frames = sum(row.frames for row in searchable)
-            grounding = list(_grounding(library))
+            models = [_model(library), *_grounding(library)]
         yield from _library(library_dir, f"{len(searchable):,} videos, {frames:,} frames", repair)
     except NothingIndexedError:
         yield Check("library", True, f"none yet in {library_dir}; make one: gz index FOLDER")
     except LibraryError as error:
         yield _failed("library", error)
-    yield _model(spec or default_spec(), adapter)
-    yield from grounding
+    yield from models or [_model(None)]
 
 
 def _grounding(library: Library) -> Iterator[Check]:
@@ -149,8 +146,10 @@ def _library(library_dir: Path, detail: str, repair: bool) -> Iterator[Check]:
         yield Check("library", True, f"{library_dir}: {detail}, sound")
 
 
-def _model(spec: str, adapter: str) -> Check:
-    """Present or not, found without any network."""
+def _model(library: Library | None) -> Check:
+    """The library's model, or the one that it would get; found without any network."""
+    spec = (library.model_spec if library else "") or default_spec()
+    adapter = Path(library.adapter) if library and library.adapter else None
     from model.encoder import load_encoder, model_status
 
     try:
@@ -160,11 +159,13 @@ def _model(spec: str, adapter: str) -> Check:
             # A hub model lacks nothing but the download; a folder says what is wrong with it.
             why = status.problem if status.folder else f"{status.name} is not on this machine"
             return Check("model", False, f"{spec}: {why}", remedy, ModelError.exit_code)
-        space = load_encoder(spec, Path(adapter) if adapter else None, offline=True).space
+        encoder = load_encoder(spec, adapter, offline=True)
+        if library is not None:
+            require_same_space(library, encoder)
     except GzError as error:
         return _failed("model", error)
     what = f"{spec} ({status.name}), {size_text(status.size_bytes)}"
-    return Check("model", True, f"{what}, space {space.id} of {space.dim} channels")
+    return Check("model", True, f"{what}, space {encoder.space.id} of {encoder.space.dim} channels")
 
 
 def _failed(name: str, error: GzError) -> Check:

@@ -68,21 +68,29 @@ def open_encoder_of(screen: Screen, library: Library, device: str | None) -> Enc
         NothingIndexedError: The library holds no video yet.
         ModelError: The model is missing, or has changed since.
     """
-    space = library.space
-    if space is None:
+    if library.space is None:
         raise NothingIndexedError(
             f"the library in {library.folder} holds no video yet", "add some: gz index FOLDER"
         )
     adapter = Path(library.adapter) if library.adapter else None
     encoder = open_encoder(screen, library.model_spec, adapter, device)
-    if encoder.space != space:
+    require_same_space(library, encoder)
+    return encoder
+
+
+def require_same_space(library: Library, encoder: Encoder) -> None:
+    """Returns when the vectors of a model compare with those of a library.
+
+    Raises:
+        ModelError: They do not; the message names both and what mends it.
+    """
+    if library.space is not None and encoder.space != library.space:
         raise ModelError(
-            f"the library was indexed with {_named(space)}, "
+            f"the library was indexed with {_named(library.space)}, "
             f"but {library.model_spec} is now {_named(encoder.space)}",
             "put the earlier model back, or index anew: "
             f"gz index --rebuild --library {shell_quoted(str(library.folder))}",
         )
-    return encoder
 
 
 def _named(space: EmbeddingSpace) -> str:
