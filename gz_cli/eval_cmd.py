@@ -205,7 +205,12 @@ def _answered(
     from model.checkpoint import load_checkpoint
     from model.evaluate import confidence_report, presence_report
     from model.features import FeatureFolders
-    from model.inference import absent_presence, predict, with_durations
+    from model.inference import (
+        absent_presence,
+        almost_presence,
+        predict,
+        with_durations,
+    )
 
     checkpoint = load_checkpoint(fetch(spec))
     source = FeatureFolders(feature_dirs(features), text_features)
@@ -222,6 +227,7 @@ def _answered(
 
         found = predict(grounder, kept, source, device=where, grid_s=checkpoint.grid_s, watch=watch)
         absent = absent_presence(grounder, kept, source, device=where, watch=watch)
+        almost = almost_presence(grounder, kept, source, device=where)
     rows = [prediction.official() for prediction in found]
     kept = with_durations(found)
     there = np.array([prediction.presence for prediction in found])
@@ -230,6 +236,8 @@ def _answered(
         "presence": presence_report(there, absent, checkpoint.calibrator),
         "confidence": confidence_report(pairs),
     }
+    if len(almost):
+        extra["presence_almost_right"] = presence_report(there, almost, checkpoint.calibrator)
     return list(rows), kept, extra
 
 

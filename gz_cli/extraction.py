@@ -119,15 +119,22 @@ def _sentences(screen: Screen, encoder: Encoder, records: Sequence[Record], out:
     import numpy as np
 
     from index.files import atomic_path
+    from model.features import ALMOST
+    from model.negatives import HardNegatives
 
     out.mkdir(parents=True, exist_ok=True)
+    almost = HardNegatives([record.query for record in records])
     with screen.progress() as progress:
         for number, record in enumerate(records, 1):
             progress.update(number / len(records), f"sentence {number} of {len(records)}")
-            sentence = encoder.encode_sentence(record.query)
-            with atomic_path(out / f"qid{record.qid}.npz") as temporary:
-                np.savez(
-                    temporary,
-                    last_hidden_state=sentence.tokens.astype(np.float16),
-                    pooler_output=sentence.pooled.astype(np.float16),
-                )
+            texts = {str(record.qid): record.query}
+            for k, changed in enumerate(almost.of(record.query)):
+                texts[f"{record.qid}{ALMOST}{k}"] = changed
+            for key, text in texts.items():
+                sentence = encoder.encode_sentence(text)
+                with atomic_path(out / f"qid{key}.npz") as temporary:
+                    np.savez(
+                        temporary,
+                        last_hidden_state=sentence.tokens.astype(np.float16),
+                        pooler_output=sentence.pooled.astype(np.float16),
+                    )

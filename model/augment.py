@@ -29,7 +29,9 @@ class AugmentConfig:
     absent: float = 0.2
     """The event is not there: another sentence, or the moments are pasted over."""
     by_sentence: float = 0.5
-    """Of the absent ones, how many are asked another video's sentence."""
+    """Of the absent ones, how many are asked another sentence."""
+    almost: float = 0.5
+    """Of the other sentences, how many are almost right, where there are such."""
 
 
 def blend(donor: Array, host_mean: Array) -> Array:

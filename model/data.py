@@ -194,11 +194,21 @@ class MomentDataset(Dataset[Sample]):
     ) -> Sample:
         gone = replace(sample, edges=[], saliency=np.zeros_like(sample.saliency))
         if by_sentence:
-            tokens, pooled = self._features.sentence(self.records[self._other(number, rng)].qid)
+            tokens, pooled = self._features.sentence(self._asked_instead(number, rng))
             return replace(gone, tokens=tokens, pooled=pooled)
         held = [(int(s), int(np.ceil(e))) for s, e in sample.edges]
         covered = [piece for hold in held for piece in pieces(hold, rng, 12 / sample.step_s)]
         return replace(gone, frames=self._over(sample.frames, covered, number, rng))
+
+    def _asked_instead(self, number: int, rng: np.random.Generator) -> int | str:
+        almost = self._features.almost_right(self.records[number].qid)
+        if almost and rng.random() < self._augment_almost:
+            return almost[int(rng.integers(len(almost)))]
+        return self.records[self._other(number, rng)].qid
+
+    @property
+    def _augment_almost(self) -> float:
+        return 0.0 if self._augment is None else self._augment.almost
 
     def _over(
         self,

@@ -18,6 +18,8 @@ import numpy.typing as npt
 from index.errors import UsageError
 
 Array = npt.NDArray[np.float32]
+ALMOST = "-almost"
+"""Stands between a sentence's id and the number of one that is almost right."""
 _STEPS_S = (0.1, 0.125, 0.2, 0.25, 0.5, 1.0, 2.0, 4.0)
 
 
@@ -30,6 +32,10 @@ class Features(Protocol):
 
     def sentence(self, qid: int | str) -> tuple[Array, Array]:
         """Tokens float32 [L, D] and the pooled sentence [D]."""
+        ...
+
+    def almost_right(self, qid: int | str) -> Sequence[str]:
+        """Ids of sentences that differ from this one in a word or in their order."""
         ...
 
 
@@ -52,6 +58,7 @@ class FeatureFolders:
         self._video_dirs = tuple(video_dirs)
         self._text_dir = text_dir
         self._room = memory_bytes
+        self._almost: dict[str, list[str]] | None = None
         self._kept: OrderedDict[str, tuple[npt.NDArray[np.float16], ...]] = OrderedDict()
 
     def video(self, name: str) -> Array:
@@ -80,6 +87,15 @@ class FeatureFolders:
             kept = _text(self._text_dir / f"qid{qid}.npz")
             self._keep(f"t{qid}", kept)
         return kept[0].astype(np.float32), kept[1].astype(np.float32)
+
+    def almost_right(self, qid: int | str) -> Sequence[str]:
+        """Ids of sentences that the text folder holds as ``qid{qid}-almost{k}.npz``."""
+        if self._almost is None:
+            self._almost = {}
+            for path in sorted(self._text_dir.glob("qid*-almost*.npz")):
+                whole = path.stem.removeprefix("qid")
+                self._almost.setdefault(whole.rsplit(ALMOST, 1)[0], []).append(whole)
+        return self._almost.get(str(qid), ())
 
     def has_video(self, name: str) -> bool:
         """Every folder holds this video."""

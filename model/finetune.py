@@ -174,6 +174,10 @@ class FrameNumbers:
         """As the features give it."""
         return self._features.sentence(qid)
 
+    def almost_right(self, qid: int | str) -> Sequence[str]:
+        """As the features give them."""
+        return self._features.almost_right(qid)
+
 
 class AdaptedFeatures:
     """Implements Features with vectors of the adapted tower, each made once."""
@@ -193,6 +197,10 @@ class AdaptedFeatures:
     def sentence(self, qid: int | str) -> tuple[Array, Array]:
         """As the features give it: the text tower is not adapted."""
         return self._features.sentence(qid)
+
+    def almost_right(self, qid: int | str) -> Sequence[str]:
+        """As the features give them."""
+        return self._features.almost_right(qid)
 
 
 def finetune(

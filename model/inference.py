@@ -121,6 +121,20 @@ def with_durations(predictions: Sequence[Prediction]) -> tuple[Record, ...]:
     )
 
 
+def almost_presence(
+    grounder: Grounder,
+    records: Sequence[Record],
+    features: Features,
+    *,
+    device: torch.device | str = "cpu",
+    batch_size: int = 64,
+) -> Floats:
+    """Presence logits where each video is asked sentences that are almost right, float64 [M]."""
+    asked = [replace(r, qid=qid) for r in records for qid in features.almost_right(r.qid)]
+    found = predict(grounder, asked, features, device=device, batch_size=batch_size)
+    return np.array([prediction.presence for prediction in found])
+
+
 def ask_others(records: Sequence[Record], seed: int) -> list[Record]:
     """Every record with the sentence of a record about another video."""
     order = np.random.default_rng([seed, len(records)]).permutation(len(records))

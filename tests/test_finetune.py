@@ -56,6 +56,9 @@ class World:
     def video(self, name):
         return self.encoder.encode_pictures(self.shown[name])
 
+    def almost_right(self, qid):
+        return ()
+
     def sentence(self, qid):
         asked = self.encoder.encode_sentence(f"a red door {qid}")
         return asked.tokens, asked.pooled
