@@ -1,13 +1,19 @@
-"""Cosines straight from the library's own vectors, without an index."""
+"""The library's own vectors: compared without an index, or on their way into one."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from .frame_table import FrameTable
-from .store import Library
+from .frame_table import FrameTable, TableBuilder
+from .index_plan import FrameMatch
+from .store import HalfVectors, Library, Segment
 from .types import Times, Vectors
+
+BATCH_ROWS = 8192
+"""Frames that are handed to an index at once."""
 
 
 def compared(
@@ -46,3 +52,43 @@ def scanned(
     scores = np.concatenate(cosines)
     best = np.argsort(-scores, kind="stable")[:limit]
     return np.concatenate(videos)[best], np.concatenate(times)[best], scores[best]
+
+
+def best_matches(
+    found: Sequence[tuple[npt.NDArray[np.int64], Times, Vectors]], limit: int
+) -> list[FrameMatch]:
+    """The best of several searches, each with videos, times and cosines, best first."""
+    if not found:
+        return []
+    videos, times, cosines = (np.concatenate(part) for part in zip(*found, strict=True))
+    order = np.lexsort((times, videos, -cosines))[:limit]
+    return [FrameMatch(int(videos[i]), float(times[i]), float(cosines[i])) for i in order]
+
+
+def training_frames(library: Library, ids: list[int], total: int, wanted: int) -> Vectors:
+    """A fixed random sample of some videos' frames, float32 [min(wanted, total), D]."""
+    generator = np.random.default_rng(1)
+    picked = np.sort(generator.choice(total, min(wanted, total), replace=False))
+    parts, seen = [], 0
+    for _, times, half in library.iter_frames(ids):
+        low, high = np.searchsorted(picked, (seen, seen + len(times)))
+        parts.append(half[picked[low:high] - seen].astype(np.float32))
+        seen += len(times)
+    return np.concatenate(parts)
+
+
+def batches(
+    frames: Iterable[tuple[Segment, Times, HalfVectors]], builder: TableBuilder
+) -> Iterator[Vectors]:
+    """Float32 batches in the order in which the builder sees the frames."""
+    waiting: list[HalfVectors] = []
+    rows = 0
+    for segment, times, half in frames:
+        builder.add(segment, times, half)
+        waiting.append(half)
+        rows += len(half)
+        if rows >= BATCH_ROWS:
+            yield np.concatenate(waiting).astype(np.float32)
+            waiting, rows = [], 0
+    if waiting:
+        yield np.concatenate(waiting).astype(np.float32)

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -150,6 +151,21 @@ def remove_partials(folder: Path, suffix: str = "") -> None:
     for leftover in folder.glob(f".gz-partial-*{suffix}"):
         with contextlib.suppress(OSError):
             leftover.unlink()
+
+
+def read_ahead(path: Path) -> None:
+    """Reads a file once in the background, in order, so that it is in memory when it is used.
+
+    A file that is mapped for random access is otherwise read page by page.
+    """
+
+    def read() -> None:
+        buffer = bytearray(1 << 20)
+        with contextlib.suppress(OSError), path.open("rb", buffering=0) as file:
+            while file.readinto(buffer):
+                pass
+
+    threading.Thread(target=read, name="read-ahead", daemon=True).start()
 
 
 def _umask() -> int:

@@ -76,6 +76,11 @@ class FrameTable:
         fields = self.segments[["video_id", "token", "frames"]].tolist()
         return np.fromiter((entry in known for entry in fields), np.bool_, len(fields))
 
+    def lacking(self, current: Sequence[Segment]) -> list[Segment]:
+        """Segments of the library that are not here."""
+        held = set(self.segments["video_id"][self.matching(current)].tolist())
+        return [segment for segment in current if segment.video_id not in held]
+
     def of_videos(self, video_ids: Collection[int]) -> npt.NDArray[np.bool_]:
         """Which segments belong to the named videos, bool [S]."""
         return np.isin(self.segments["video_id"], np.fromiter(video_ids, np.int64))

@@ -17,7 +17,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -31,8 +31,12 @@ from .files import (
     remove_partials,
 )
 from .frame_table import SEGMENT_DTYPE, FrameTable
+from .store import Library
 
 NOTE_NAME = "vectors.json"
+MISSING = "it is missing"
+T = TypeVar("T")
+_ATTEMPTS = 3
 _FORMAT = 1
 _NAME = re.compile(r"vectors-[0-9a-f]{16}\.(faiss|[a-z_]+\.npy)")
 _ALWAYS_DIGESTED_BYTES = 32 << 20
@@ -72,6 +76,35 @@ class Publication:
     """The FAISS file."""
     parts: dict[str, PublishedFile]
     """The arrays of the frame table."""
+
+    def must_belong_to(self, library: Library) -> None:
+        """Refuses the publication of another library or embedding space with `Stale`."""
+        if self.library_id != library.id:
+            raise Stale("it belongs to another library")
+        if self.space_id != _space_id(library):
+            raise Stale("it belongs to another model")
+
+
+def _space_id(library: Library) -> str:
+    return "" if library.space is None else library.space.id
+
+
+def open_current(folder: Path, load: Callable[[Publication], T]) -> tuple[T | None, str]:
+    """What `load` makes of the current publication, or why it cannot be used."""
+    why, publication = "", None
+    for _ in range(_ATTEMPTS):
+        try:
+            publication = read_note(folder)
+            if publication is None:
+                return None, MISSING
+            return load(publication), ""
+        except Stale as error:
+            why = str(error)
+        # Another process may have published while the files were being opened.
+        with contextlib.suppress(Stale):
+            if read_note(folder) == publication:
+                break
+    return None, why
 
 
 def read_note(folder: Path) -> Publication | None:
@@ -150,7 +183,7 @@ def load_table(folder: Path, publication: Publication) -> FrameTable:
 
 
 def publish(
-    folder: Path,
+    library: Library,
     header: dict[str, Any],
     table: FrameTable,
     write_frames: Callable[[Callable[[bytes], None]], None],
@@ -158,8 +191,8 @@ def publish(
     """Writes a publication and makes it the current one.
 
     Args:
-        folder: The library folder.
-        header: The plain fields of `Publication`.
+        library: The library whose frames they are.
+        header: Generation and trained frames, as in `Publication`.
         table: The frame table.
         write_frames: Writes the FAISS file through the function it is given.
 
@@ -170,6 +203,8 @@ def publish(
         NoSpaceError: The disk is full; the earlier publication stays the current one.
         OSError: The folder cannot be written.
     """
+    folder = library.folder
+    header = {"library_id": library.id, "space_id": _space_id(library), **header}
     with locked(folder) as held:
         if not held:
             return None

@@ -120,6 +120,11 @@ class LibraryReader:
         return self._space
 
     @property
+    def dim(self) -> int:
+        """Channels of a vector; 0 before a space was chosen."""
+        return 0 if self.space is None else self.space.dim
+
+    @property
     def model_spec(self) -> str:
         """The model as the person named it: a preset, a hub id or a folder."""
         return self._meta("model_spec") or ""
@@ -296,8 +301,7 @@ class LibraryReader:
 
     def _joined(self, rows: Sequence[tuple[Any, ...]]) -> tuple[Times, HalfVectors]:
         """Chunk blobs to arrays; a blob of the wrong length is damage, not a crash."""
-        space = self.space
-        dim = 0 if space is None else space.dim
+        dim = self.dim
         try:
             times = np.frombuffer(b"".join(row[0] for row in rows), "<f8")
             flat = np.frombuffer(b"".join(row[1] for row in rows), "<f2")
