@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,7 +43,9 @@ def evaluate(
     annotations: Annotated[Path, typer.Option("--annotations", metavar="FILE", help="The truth.")],
     grounder: Annotated[
         str | None,
-        typer.Option("--grounder", metavar="DIR|ID", help="Model folder that gz train wrote."),
+        typer.Option(
+            "--grounder", metavar="DIR|ID", help="Model folder or hub id; or training-free."
+        ),
     ] = None,
     features: Annotated[
         str | None,
@@ -90,18 +92,26 @@ def evaluate(
     """
     from model.evaluate import full_report
 
+    from .answers import answer
+
     settings = settings_of(ctx)
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
     if (grounder is None) == (predictions is None):
         raise UsageError("give either --grounder or --predictions", "see gz eval --help")
     records = read_records(screen, annotations, dataset, classes, skip_bad_rows)
     extra: dict[str, Any] = {}
+    untrained: dict[str, list[Row]] = {}
     if predictions is not None:
         rows = read_predictions(predictions)
     else:
         if grounder is None or features is None or text_features is None:
             raise UsageError("--grounder needs --features and --text-features")
-        rows, records, extra = _answered(screen, grounder, features, text_features, records, device)
+        answers = answer(
+            screen, grounder, feature_dirs(features), text_features, records, device,
+            untrained_beside=report is not None,
+        )  # fmt: skip
+        rows, records = answers.rows, answers.records
+        extra, untrained = answers.extra, answers.untrained
     truth = [record.official() for record in records]
     result = full_report(rows, truth, match=not shared_only)
     result.setdefault("groundzero", {}).update(extra)
@@ -112,7 +122,7 @@ def evaluate(
     if report is not None:
         from model.report import write_report
 
-        page = write_report(report, result, rows, truth, _history(grounder))
+        page = write_report(report, result, rows, truth, _history(grounder), untrained)
         screen.note(f"Report: {page}")
     if settings.as_json:
         screen.json("eval", _finite(result))
@@ -132,26 +142,6 @@ def read_records(
     for problem in read.problems:
         screen.warning(f"left out {problem}")
     return read.usable()
-
-
-def with_features(screen: Screen, records: Sequence[Record], features: Any) -> tuple[Record, ...]:
-    """The records whose video and sentence have features; the others are named.
-
-    Raises:
-        UsageError: None has.
-    """
-    missing = features.missing(record.video for record in records)
-    if missing:
-        some = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-        screen.warning(f"{len(missing)} videos have no features and are skipped: {some}")
-    gone = set(missing)
-    kept = tuple(r for r in records if r.video not in gone and features.has_sentence(r.qid))
-    unsaid = len(records) - len(kept) - sum(r.video in gone for r in records)
-    if unsaid:
-        screen.warning(f"{unsaid} sentences have no features and are skipped")
-    if not kept:
-        raise UsageError("no annotated video has features", "check --features, --text-features")
-    return kept
 
 
 def feature_dirs(text: str) -> list[Path]:
@@ -189,62 +179,6 @@ def read_predictions(path: Path) -> list[Row]:
     if not rows:
         raise UsageError(f"no prediction in {path}")
     return rows
-
-
-def _answered(
-    screen: Screen,
-    spec: str,
-    features: str,
-    text_features: Path,
-    records: Sequence[Record],
-    device: str | None,
-) -> tuple[list[Row], tuple[Record, ...], dict[str, Any]]:
-    import numpy as np
-
-    from model.card import fetch
-    from model.checkpoint import load_checkpoint
-    from model.evaluate import confidence_report, presence_report
-    from model.features import FeatureFolders
-    from model.inference import (
-        absent_presence,
-        almost_presence,
-        predict,
-        with_durations,
-    )
-
-    checkpoint = load_checkpoint(fetch(spec))
-    source = FeatureFolders(feature_dirs(features), text_features)
-    kept = with_features(screen, records, source)
-    where = device or _best_device()
-    grounder = checkpoint.grounder.to(where)
-    with screen.progress() as progress:
-        done = 0
-
-        def watch(count: int) -> None:
-            nonlocal done
-            done += count
-            progress.update(min(1.0, done / (2 * len(kept))), f"{done} windows answered")
-
-        found = predict(grounder, kept, source, device=where, grid_s=checkpoint.grid_s, watch=watch)
-        absent = absent_presence(grounder, kept, source, device=where, watch=watch)
-        almost = almost_presence(grounder, kept, source, device=where)
-    rows = [prediction.official() for prediction in found]
-    kept = with_durations(found)
-    there = np.array([prediction.presence for prediction in found])
-    pairs = [(row, record.official()) for row, record in zip(rows, kept, strict=True)]
-    extra = {
-        "presence": presence_report(there, absent, checkpoint.calibrator),
-        "confidence": confidence_report(pairs),
-    }
-    if len(almost):
-        extra["presence_almost_right"] = presence_report(there, almost, checkpoint.calibrator)
-    return list(rows), kept, extra
-
-
-def _best_device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _history(grounder: str | None) -> list[dict[str, Any]]:

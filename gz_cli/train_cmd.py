@@ -11,7 +11,8 @@ import typer
 
 from index.errors import UsageError
 
-from .eval_cmd import feature_dirs, read_records, with_features
+from .answers import with_features
+from .eval_cmd import feature_dirs, read_records
 from .options import (
     DebugOption,
     DeviceOption,

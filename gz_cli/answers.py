@@ -1,0 +1,143 @@
+"""What a model says about an annotated data set, gathered for ``gz eval``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from index.errors import UsageError
+
+from .render import Screen
+
+if TYPE_CHECKING:
+    from model.features import FeatureFolders
+    from model.records import Record
+
+Row = Mapping[str, Any]
+
+UNTRAINED = "training-free"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Predictions with all that belongs to them."""
+
+    rows: list[Row]
+    """As the evaluator reads them."""
+    records: tuple[Record, ...]
+    """What was asked, with durations."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Presence and confidence, where the model has them."""
+    untrained: dict[str, list[Row]] = field(default_factory=dict)
+    """Predictions of the training-free localizer, to show beside."""
+
+
+def answer(
+    screen: Screen,
+    spec: str,
+    video_dirs: Sequence[Path],
+    text_dir: Path,
+    records: Sequence[Record],
+    device: str | None,
+    untrained_beside: bool = False,
+) -> Answers:
+    """Asks a model every sentence of a data set.
+
+    Args:
+        screen: Shows progress and what is skipped.
+        spec: A model folder, a hub id, or ``training-free``.
+        video_dirs: Features of the videos.
+        text_dir: Features of the sentences.
+        records: What is asked.
+        device: Where a trained model computes.
+        untrained_beside: Ask the training-free localizer too.
+
+    Raises:
+        UsageError: No video has features.
+        ModelError: There is no such model.
+    """
+    from model.features import FeatureFolders
+    from model.train import annotation_grid_s
+    from model.untrained import training_free_rows
+
+    source = FeatureFolders(video_dirs, text_dir)
+    kept = with_features(screen, records, source)
+    if spec == UNTRAINED:
+        return Answers(list(training_free_rows(kept, source, annotation_grid_s(kept))), kept)
+    trained = _trained(screen, spec, source, kept, device)
+    if not untrained_beside or source.video(kept[0].video).shape[1] != _text_dim(source, kept):
+        return trained
+    beside = training_free_rows(trained.records, source, annotation_grid_s(kept))
+    return Answers(trained.rows, trained.records, trained.extra, {UNTRAINED: list(beside)})
+
+
+def with_features(
+    screen: Screen, records: Sequence[Record], features: FeatureFolders
+) -> tuple[Record, ...]:
+    """The records whose video and sentence have features; the others are named.
+
+    Raises:
+        UsageError: None has.
+    """
+    missing = features.missing(record.video for record in records)
+    if missing:
+        some = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+        screen.warning(f"{len(missing)} videos have no features and are skipped: {some}")
+    gone = set(missing)
+    kept = tuple(r for r in records if r.video not in gone and features.has_sentence(r.qid))
+    unsaid = len(records) - len(kept) - sum(r.video in gone for r in records)
+    if unsaid:
+        screen.warning(f"{unsaid} sentences have no features and are skipped")
+    if not kept:
+        raise UsageError("no annotated video has features", "check --features, --text-features")
+    return kept
+
+
+def _text_dim(source: FeatureFolders, records: Sequence[Record]) -> int:
+    return int(source.sentence(records[0].qid)[1].shape[0])
+
+
+def _trained(
+    screen: Screen,
+    spec: str,
+    source: FeatureFolders,
+    records: tuple[Record, ...],
+    device: str | None,
+) -> Answers:
+    import numpy as np
+
+    from model.card import fetch
+    from model.checkpoint import load_checkpoint
+    from model.evaluate import confidence_report, presence_report
+    from model.inference import absent_presence, almost_presence, predict, with_durations
+    from model.vision_route import best_device
+
+    checkpoint = load_checkpoint(fetch(spec))
+    where = device or best_device()
+    grounder = checkpoint.grounder.to(where)
+    with screen.progress() as progress:
+        done = 0
+
+        def watch(count: int) -> None:
+            nonlocal done
+            done += count
+            progress.update(min(1.0, done / (2 * len(records))), f"{done} windows answered")
+
+        found = predict(
+            grounder, records, source, device=where, grid_s=checkpoint.grid_s, watch=watch
+        )
+        absent = absent_presence(grounder, records, source, device=where, watch=watch)
+        almost = almost_presence(grounder, records, source, device=where)
+    asked = with_durations(found)
+    rows: list[Row] = [prediction.official() for prediction in found]
+    there = np.array([prediction.presence for prediction in found])
+    pairs = [(row, record.official()) for row, record in zip(rows, asked, strict=True)]
+    extra: dict[str, Any] = {
+        "presence": presence_report(there, absent, checkpoint.calibrator),
+        "confidence": confidence_report(pairs),
+    }
+    if len(almost):
+        extra["presence_almost_right"] = presence_report(there, almost, checkpoint.calibrator)
+    return Answers(rows, asked, extra)
