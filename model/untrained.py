@@ -44,7 +44,8 @@ def training_free_rows(
         tokens, pooled = features.sentence(record.qid)
         duration_s = float(record.duration_s or len(frames))
         step_s = step_seconds(len(frames), duration_s)
-        window = Window(np.arange(len(frames)) * step_s, frames, step_s, duration_s)
+        times_s = np.arange(len(frames), dtype=np.float64) * step_s
+        window = Window(times_s, frames, step_s, duration_s)
         cosines = sample @ pooled
         background = Background(
             float(cosines.mean()),
