@@ -117,13 +117,20 @@ def open_localizer(
     remembered = None if library is None else remembered_grounder(library.folder)
     chosen = grounder or (None if remembered is None else str(remembered))
     if library is None or library.space is None or chosen is None:
-        from model.training_free import TrainingFreeLocalizer
-
-        return TrainingFreeLocalizer()
+        return _training_free(library)
     from model.card import fetch
     from model.localizer import TrainedLocalizer
 
     return TrainedLocalizer.open(fetch(chosen), library.space, device or "cpu")
+
+
+def _training_free(library: Library | None) -> Localizer:
+    """The untrained localizer, with the calibration that the library's model carries, if any."""
+    from model.encoder import model_status
+    from model.training_free import TrainingFreeLocalizer
+
+    folder = model_status(library.model_spec).folder if library and library.model_spec else None
+    return TrainingFreeLocalizer() if folder is None else TrainingFreeLocalizer.beside(folder)
 
 
 def _calm_libraries(screen: Screen) -> None:

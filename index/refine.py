@@ -209,7 +209,8 @@ def _encode(stretches: Sequence[_Stretch], encoder: Encoder) -> None:
     first = 0
     for stretch in stretches:
         last = first + len(stretch.times_s)
-        stretch.vectors = vectors[first:last]
+        if np.isfinite(vectors[first:last]).all():
+            stretch.vectors = vectors[first:last]
         first = last
 
 

@@ -6,7 +6,6 @@ sentence loads the text tower alone, pictures load the vision tower alone.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -115,9 +114,12 @@ class SiglipEncoder:
     def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
         """Preprocessed pictures, uint8 [height, width, 3] each, to float32 [N, D], unit length.
 
+        A row that the model gets wrong (NaN, infinite or zero) comes back as NaN, so that
+        it costs its own video and not the others of the batch.
+
         Raises:
-            ModelError: The model cannot be loaded, gave vectors that are no numbers, or one
-                picture alone does not fit into memory.
+            ModelError: The model cannot be loaded, or one picture alone does not fit into
+                memory.
         """
         if not pictures:
             return np.zeros((0, self.space.dim), np.float32)
@@ -144,12 +146,18 @@ class SiglipEncoder:
 
         Raises:
             UsageError: The sentence is empty.
-            ModelError: The text tower cannot be loaded.
+            ModelError: The text tower cannot be loaded, or gives no numbers.
         """
         tokenizer, tower = self._text_parts()
         tokens = tokenizer(text)
         pooled, states = tower(tokens.ids)
-        return Sentence(text, _unit(pooled[None])[0], _unit(states[: tokens.valid]))
+        vectors, words = _unit(pooled[None])[0], _unit(states[: tokens.valid])
+        if not (np.isfinite(vectors).all() and np.isfinite(words).all()):
+            raise ModelError(
+                "The model gave a vector that is no number (NaN, infinite or zero).",
+                "Check the model with 'gz doctor'.",
+            )
+        return Sentence(text, vectors, words)
 
     def is_truncated(self, text: str) -> bool:
         """True when the sentence is longer than the model reads; the end of it is ignored."""
@@ -200,14 +208,11 @@ def _moved(batch: torch.Tensor, device: str) -> torch.Tensor:
 
 
 def _unit(vectors: Array) -> Vectors:
+    """Rows of length one; NaN where a row has no finite length above zero."""
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         result: Vectors = (vectors / lengths).astype(np.float32)
-    if not all(math.isfinite(length) and length > 0 for length in lengths.flat):
-        raise ModelError(
-            "The model gave a vector that is no number (NaN, infinite or zero).",
-            "Check the model with 'gz doctor'; if it persists, use --device cpu.",
-        )
+    result[~np.isfinite(lengths[..., 0])] = np.nan
     return result
 
 
