@@ -22,7 +22,7 @@ from .options import (
     settings_of,
 )
 from .render import Screen
-from .train_view import TrainView
+from .train_view import TrainView, first_process
 
 if TYPE_CHECKING:
     from index.types import EmbeddingSpace
@@ -178,6 +178,8 @@ def train(
             screen, checkpoint, videos, learn, check, source, out, model, lora, seed, device
         )
         screen.note(f"It reads vectors of the adapted model: gz index --adapter {out / ADAPTER}")
+    if not first_process():
+        return
     _show(screen, checkpoint, out)
     if push_to is not None:
         from model.card import push

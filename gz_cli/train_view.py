@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ class TrainView:
         self._screen = screen
         self._progress = progress
         self._epochs = epochs
-        self._writer = _board(screen, out / "training" / "tensorboard")
+        self._first = first_process()
+        self._writer = _board(screen, out / "training" / "tensorboard") if self._first else None
 
     def step(self, epoch: int, step: int, steps: int, loss: float, left_s: float) -> None:
         """Moves the line on."""
+        if not self._first:
+            return
         share = (epoch * steps + step) / (self._epochs * steps)
         self._progress.update(
             share,
@@ -31,6 +35,8 @@ class TrainView:
 
     def epoch(self, row: dict[str, Any]) -> None:
         """One line of result, and curves."""
+        if not self._first:
+            return
         metrics = row["metrics"]
         if self._screen.as_json:
             self._screen.json("epoch", {key: row[key] for key in row if key != "config"})
@@ -51,6 +57,11 @@ class TrainView:
         """Ends the curves."""
         if self._writer is not None:
             self._writer.close()
+
+
+def first_process() -> bool:
+    """False in the others of several processes that train together, which say nothing."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _board(screen: Screen, folder: Path) -> Any:
