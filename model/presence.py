@@ -25,6 +25,9 @@ Floats = npt.NDArray[np.float64]
 BEST_SHARE = 0.5
 """Share of a moment's frames, the best ones, that frame_witnesses: edges are not exact, and an
 event is not in view in all of its frames."""
+_BEST_FRAMES = 3
+_DOUBT = 1.5
+"""How far below a doubtful window's best frames, in logits, its yes begins."""
 CALIBRATION_NAME = "calibration.json"
 """File beside a model's weights with its own ``PresenceCalibration``."""
 
@@ -62,6 +65,11 @@ class PresenceCalibration:
     offset: float = 0.0
     """Evidence when all witnesses are undecided; negative is more sceptical."""
 
+    frame_trust: float = 0.0
+    """Of the logit of a single frame. 0 where frames can only be compared with each other,
+    as with every model that learned from captions of the web; above 0 for a model that
+    learned what a picture does not show, whose every frame says yes or no."""
+
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
@@ -76,6 +84,21 @@ class PresenceCalibration:
             + self.contrast_weight * (witnesses.contrast - self.contrast_middle)
             + self.offset
         )
+
+    def frame_answers(self, cosines: Floats, background: Background) -> Floats:
+        """Yes (1) or no (0) for each frame of a window, float64 [T], by ``frame_trust``.
+
+        The middle lies at logit 0, or just below the best frames where none gets there, so
+        that the best of a doubtful window still stand out of it.
+        """
+        logits = background.logit_scale * cosines + background.logit_bias
+        count = min(_BEST_FRAMES, len(logits))
+        best = float(np.partition(logits, -count)[-count:].mean())
+        middle = min(0.0, best - _DOUBT)
+        answers: Floats = 1.0 / (
+            1.0 + np.exp(-np.clip(self.frame_trust * (logits - middle), -30, 30))
+        )
+        return answers
 
     def to_json(self) -> str:
         """The content of a ``calibration.json``."""

@@ -41,6 +41,9 @@ class TrainingFreeSettings:
     text_cut_jump: float = 1.0
     """Least change at such a cut, in standard deviations of the library's cosines, so
     that the noise of a sentence which fits nothing is not cut to pieces."""
+    answer_rise: float = 4.0
+    """Standard deviations of the library's cosines that a yes stands above a no, where the
+    calibration trusts single frames."""
     center_frames: float = 5.0
     """Weight of the library's mean frame in the centre that is subtracted; it only
     matters in windows of a few frames, whose own mean would erase them."""
@@ -123,7 +126,11 @@ class TrainingFreeLocalizer:
             return Localization((), np.zeros(frames, np.float32))
         centred = self._centred(window.vectors, background)
         similarity = (centred @ centred.T).astype(np.float64)
+        cosines = (window.vectors @ sentence.pooled).astype(np.float64)
         by_text = (centred @ sentence.pooled).astype(np.float64)
+        if self.calibration.frame_trust:
+            answers = self.calibration.frame_answers(cosines, background)
+            by_text = (answers - answers.mean()) * self.settings.answer_rise * background.std
         cuts = self._cuts(similarity, by_text, window.step_s, background)
         relevance = self._relevance(by_text, similarity, cuts, background)
         edges_s = edge_times(window)
@@ -131,7 +138,6 @@ class TrainingFreeLocalizer:
         order = _suppressed(
             edges_s[starts], edges_s[ends], scores, self.settings.nms_iou, self.settings.max_spans
         )
-        cosines = (window.vectors @ sentence.pooled).astype(np.float64)
         spans = self._scored(
             edges_s, starts[order], ends[order], scores[order], cosines, background
         )
