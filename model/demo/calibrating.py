@@ -9,7 +9,7 @@ import argparse
 import logging
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,8 @@ FIRST_SEED = 500_000
 _ROUNDS = 3
 """Which moment is the best one depends on the calibration, so fitting is repeated."""
 _RIGHT_IOU = 0.3
+_FRAME_TRUST = 2.0
+"""The model was trained on what a frame does not show as much as on what it shows."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def _is_right(query: DemoQuery, path: Path, proposal: ScoredSpan) -> bool:
 
 def calibrate(encoder: Encoder, archives: int) -> PresenceCalibration:
     """Weights fitted on fresh archives through the same localizer that `find` uses."""
-    calibration = PresenceCalibration()
+    calibration = PresenceCalibration(1.0, 0.0, 0.0, 0.0, 0.0, frame_trust=_FRAME_TRUST)
     with tempfile.TemporaryDirectory() as name:
         window_s = TrainingFreeLocalizer().window_s
         shelves = [
@@ -121,7 +123,9 @@ def calibrate(encoder: Encoder, archives: int) -> PresenceCalibration:
             localizer = TrainingFreeLocalizer(calibration=calibration)
             pairs = list(_evidence(shelves, encoder, localizer))
             present = np.array([is_there for _, is_there in pairs])
-            calibration = fit([witnesses for witnesses, _ in pairs], present)
+            calibration = replace(
+                fit([witnesses for witnesses, _ in pairs], present), frame_trust=_FRAME_TRUST
+            )
             said = np.array([calibration.evidence(witnesses) > 0 for witnesses, _ in pairs])
             log.info(
                 "%d moments: %.3f of the right ones kept, %.3f of the absent ones refused",

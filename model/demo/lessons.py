@@ -33,6 +33,8 @@ from .world import (
 GRID = 8
 """Patches along each side of the picture that the model sees."""
 STRANGE = "<unk>"
+_DOING = ("present", "left", "right", "table", "meet")
+DOINGS = len(ALL_KINDS) * len(_DOING)
 _POOL = 72
 _NEW_PER_LESSON = 2
 
@@ -52,6 +54,9 @@ class Lesson:
     none), whether it is on the table and whether it touches another (-1 where not told)."""
     words: torch.Tensor
     """int64 [B]: which word a slide shows, 0 for none."""
+    doings: torch.Tensor
+    """float32 [B, DOINGS]: for every object there can be, whether the picture shows it, and it at
+    the left, at the right, on the table, touching another; -1 in doubt or where not told."""
 
 
 def random_cast(rng: random.Random, count: int) -> list[Kind]:
@@ -153,6 +158,7 @@ class Teacher:
             torch.from_numpy(truth),
             torch.from_numpy(np.stack([_patch_labels(s) for s in states])),
             _words(states),
+            torch.from_numpy(np.stack([_doings(s) for s in states])),
         )
 
     def primer(self, number: int) -> Lesson:
@@ -167,6 +173,7 @@ class Teacher:
             torch.zeros(len(states), 0),
             torch.from_numpy(labels),
             _words(states),
+            torch.full((len(states), DOINGS), -1.0),
         )
 
     def _pictures(self, states: Sequence[State], rng: random.Random) -> torch.Tensor:
@@ -191,6 +198,21 @@ class Teacher:
     def _new_scenes(self, number: int) -> list[Scene]:
         rng = random.Random(f"{self.seed}/scenes/{number}")
         return [random_scene(rng) for _ in range(_NEW_PER_LESSON)]
+
+
+def _doings(state: State) -> npt.NDArray[np.float32]:
+    labels = np.zeros((len(ALL_KINDS), len(_DOING)), np.float32)
+    for thing in state.things:
+        kind = thing.colour, thing.shape
+        others = [t for t in state.things if t is not thing]
+        for k, doing in enumerate(_DOING):
+            if doing != "meet":
+                answers = [_label(Event(doing, *kind), state)]
+            else:
+                answers = [_label(Event(doing, *kind, (t.colour, t.shape)), state) for t in others]
+            shown = 1.0 if 1.0 in answers else min(answers, default=0.0)
+            labels[ALL_KINDS.index(kind), k] = shown
+    return labels.reshape(-1)
 
 
 def _words(states: Sequence[State]) -> torch.Tensor:

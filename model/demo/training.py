@@ -16,13 +16,13 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from .lessons import Lesson, Teacher
+from .lessons import DOINGS, Lesson, Teacher
 from .vocabulary import MAX_TOKENS, build_tokenizer
 from .world import WORDS
 
@@ -64,6 +64,17 @@ def pixel_values(pictures: torch.Tensor) -> torch.Tensor:
     return small.round() / 127.5 - 1.0
 
 
+class _Side(NamedTuple):
+    """Answers to the side tasks, as logits."""
+
+    patches: torch.Tensor
+    """float32 [B, P, 16]: 7 colours, 7 shapes (the first of each is none), 2 doings."""
+    words: torch.Tensor
+    """float32 [B, 13]: the word on a slide; the first is none."""
+    doings: torch.Tensor
+    """float32 [B, DOINGS]: what each object there can be is seen to do."""
+
+
 class Pupil(nn.Module):
     """The model with simpler tasks beside it that are thrown away after training.
 
@@ -77,20 +88,26 @@ class Pupil(nn.Module):
         self.model = model
         self.where = nn.Linear(WIDTH, 16)
         self.word = nn.Linear(WIDTH, 1 + len(WORDS))
+        self.doing = nn.Linear(WIDTH, DOINGS)
+        nn.init.constant_(self.doing.bias, -4.0)
 
-    def look(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The side tasks alone: [B, P, 16] of patches and [B, 13] of words."""
+    def look(self, pixels: torch.Tensor) -> tuple[torch.Tensor, _Side]:
+        """Pictures to vectors of unit length [B, D], and the answers to the side tasks."""
         seen = self.model.vision_model(pixel_values=pixels)
-        return self.where(seen.last_hidden_state), self.word(seen.pooler_output)
-
-    def forward(self, pixels: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Logits [B, N] of sentences for pictures, [B, P, 16] of patches, [B, 13] of words."""
-        seen = self.model.vision_model(pixel_values=pixels)
-        read = self.model.text_model(input_ids=tokens)
         image = functional.normalize(seen.pooler_output, dim=-1)
+        # As in the main task, what a vector says must lie in its direction alone.
+        doings = self.doing(10.0 * image)
+        return image, _Side(
+            self.where(seen.last_hidden_state), self.word(seen.pooler_output), doings
+        )
+
+    def compare(self, image: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        """Logits [B, N] of sentences for pictures."""
+        read = self.model.text_model(input_ids=tokens)
         text = functional.normalize(read.pooler_output, dim=-1)
-        logits = image @ text.T * self.model.logit_scale.exp() + self.model.logit_bias
-        return logits, self.where(seen.last_hidden_state), self.word(seen.pooler_output)
+        cosines = image @ text.T
+        logits: torch.Tensor = cosines * self.model.logit_scale.exp() + self.model.logit_bias
+        return logits
 
 
 def loss_of(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
@@ -102,8 +119,8 @@ def loss_of(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     return (pairs * known).sum() / len(logits)
 
 
-def _side_loss(patches: torch.Tensor, words: torch.Tensor, lesson: Lesson) -> torch.Tensor:
-    labels = lesson.patches
+def _side_loss(side: _Side, lesson: Lesson) -> torch.Tensor:
+    patches, labels = side.patches, lesson.patches
     # Patches without an object are nearly all of them.
     weight = torch.tensor([0.15] + [1.0] * 6)
     colour = functional.cross_entropy(
@@ -118,7 +135,8 @@ def _side_loss(patches: torch.Tensor, words: torch.Tensor, lesson: Lesson) -> to
         doing = functional.binary_cross_entropy_with_logits(
             patches[..., 14:][told], labels[..., 2:][told].float()
         )
-    return colour + shape + doing + 0.5 * functional.cross_entropy(words, lesson.words)
+    word = functional.cross_entropy(side.words, lesson.words)
+    return colour + shape + doing + 0.5 * word + loss_of(side.doings, lesson.doings) / _AUXILIARY
 
 
 class _Lessons(torch.utils.data.IterableDataset[Lesson]):
@@ -152,7 +170,8 @@ def examine(pupil: Pupil, tokenizer: PreTrainedTokenizerFast, lessons: list[Less
     """How many true and how many false pairs the sigmoid gets right, in words."""
     right: dict[str, list[float]] = defaultdict(list)
     for lesson in lessons:
-        logits, *_ = pupil(pixel_values(lesson.pictures), token_ids(tokenizer, lesson.texts))
+        image, _ = pupil.look(pixel_values(lesson.pictures))
+        logits = pupil.compare(image, token_ids(tokenizer, lesson.texts))
         for name, value in (("shown", 1), ("absent", 0)):
             picked = lesson.truth == value
             right[name] += ((logits[picked] > 0) == bool(value)).float().tolist()
@@ -176,14 +195,11 @@ class _Course:
         """One step; returns the losses of sentences and of the side tasks."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        pixels = pixel_values(lesson.pictures)
+        image, side = self.pupil.look(pixel_values(lesson.pictures))
+        said = torch.zeros(())
         if lesson.texts:
-            logits, patches, words = self.pupil(pixels, tokens)
-            said = loss_of(logits, lesson.truth)
-        else:
-            patches, words = self.pupil.look(pixels)
-            said = torch.zeros(())
-        located = _side_loss(patches, words, lesson)
+            said = loss_of(self.pupil.compare(image, tokens), lesson.truth)
+        located = _side_loss(side, lesson)
         self.optimizer.zero_grad()
         (said + _AUXILIARY * located).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.pupil.parameters(), 1.0)
@@ -235,7 +251,7 @@ def train(
     *,
     steps: int,
     seed: int,
-    primers: int = 2000,
+    primers: int = 1300,
     pictures: int = 32,
     peak: float = 1.5e-3,
     resume: Path | None = None,
