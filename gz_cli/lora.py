@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,8 @@ from .render import Progress, Screen
 if TYPE_CHECKING:
     from index.types import Picture, Preprocess
     from model.checkpoint import Checkpoint
-    from model.features import FeatureFolders
-    from model.records import Record
+
+    from .train_data import TrainingData
 
 ADAPTER = "adapter"
 
@@ -38,9 +37,7 @@ def adapt(
     screen: Screen,
     start: Checkpoint,
     videos: Path,
-    learn: Sequence[Record],
-    check: Sequence[Record],
-    features: FeatureFolders,
+    data: TrainingData,
     out: Path,
     model: str | None,
     epochs: int,
@@ -53,9 +50,7 @@ def adapt(
         screen: Shows progress.
         start: What training on the frozen backbone's features gave.
         videos: Folder of the annotated videos.
-        learn: What is learned.
-        check: What the result is measured on.
-        features: Features of the frozen backbone: sentences, and lengths of videos.
+        data: What is learned and checked, with features of the frozen backbone.
         out: The model folder.
         model: The backbone.
         epochs: Passes over the moments.
@@ -79,16 +74,16 @@ def adapt(
     cache = StateCache(out / "features" / "states", tower, pictures.read, config.cache_bytes)
     with screen.progress() as progress:
         grounder = finetune(
-            start, tower, cache, learn, features, config, _View(progress, epochs), where
+            start, tower, cache, data.learn, data.source, config, _View(progress, epochs), where
         )
     tower.save(out / ADAPTER)
     space = Backbone(files, out / ADAPTER).space
-    adapted = AdaptedFeatures(features, tower.eval(), cache)
-    metrics = official_metrics(grounder, check, adapted, start.grid_s, where)
+    adapted = AdaptedFeatures(data.source, tower.eval(), cache)
+    metrics = official_metrics(grounder, data.check, adapted, start.grid_s, where)
     before = start.training["metrics"]
     training = {**start.training, "metrics": metrics, "metrics_without_adapter": before}
     return finish(
-        out, grounder, check, adapted,
+        out, grounder, data.check, adapted,
         space=space, grid_s=start.grid_s, training=training, device=where,
     )  # fmt: skip
 

@@ -11,8 +11,6 @@ import typer
 
 from index.errors import UsageError
 
-from .answers import with_features
-from .eval_cmd import feature_dirs, read_records
 from .options import (
     DebugOption,
     DeviceOption,
@@ -22,14 +20,12 @@ from .options import (
     settings_of,
 )
 from .render import Screen
+from .train_data import DataOptions, TrainingData, gather
 from .train_view import TrainView, first_process
 
 if TYPE_CHECKING:
-    from index.types import EmbeddingSpace
     from model.checkpoint import Checkpoint
-    from model.features import FeatureFolders
     from model.presets import Preset
-    from model.records import Record
 
 
 def train(
@@ -146,37 +142,23 @@ def train(
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
     if lora and (videos is None or adapter is not None):
         raise UsageError("--lora needs --videos, and makes its own adapter")
-    learn, check = _records(screen, annotations, val, split, seed, dataset, classes, skip_bad_rows)
-    if videos is not None:
-        from .extraction import distinct
-
-        learn, check = distinct(learn, "train"), distinct(check, "val")
-    source, fine, space = _features(
-        screen, features, text_features, fine_features, videos, model, adapter, device,
-        (*learn, *check), out,
+    options = DataOptions(
+        annotations, val, split, features, text_features, fine_features, videos, model, adapter,
+        dataset, classes, skip_bad_rows, seed, device, out,
     )  # fmt: skip
-    learn, check = with_features(screen, learn, source), with_features(screen, check, source)
-    from model.overrides import changed
-    from model.presets import preset as named
-
-    frames = source.video(learn[0].video)
-    recipe = changed(
-        named(preset, frames.shape[1], source.sentence(learn[0].qid)[0].shape[1]),
-        settings_changed or (),
-    )
+    data = gather(screen, options)
+    recipe = _recipe(data, preset, settings_changed or ())
     changes = {
         "epochs": epochs, "batch_size": batch_size, "rate": rate, "patience": patience,
         "metric": metric, "seed": seed, "workers": workers,
     }  # fmt: skip
     given: dict[str, Any] = {n: value for n, value in changes.items() if value is not None}
     recipe = replace(recipe, config=replace(recipe.config, **given))
-    checkpoint = _run(screen, recipe, learn, check, source, fine, space, out, device, resume)
+    checkpoint = _run(screen, recipe, data, out, device, resume)
     if videos is not None and lora:
         from .lora import ADAPTER, adapt
 
-        checkpoint = adapt(
-            screen, checkpoint, videos, learn, check, source, out, model, lora, seed, device
-        )
+        checkpoint = adapt(screen, checkpoint, videos, data, out, model, lora, seed, device)
         screen.note(f"It reads vectors of the adapted model: gz index --adapter {out / ADAPTER}")
     if not first_process():
         return
@@ -191,66 +173,20 @@ def train(
         use_grounder(screen, settings.library_dir, out)
 
 
-def _records(
-    screen: Screen,
-    annotations: Path,
-    val: Path | None,
-    split: str | None,
-    seed: int,
-    dataset: str,
-    classes: Path | None,
-    skip_bad_rows: bool,
-) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
-    """Records to learn from and to check on."""
-    if (val is None) == (split is None):
-        raise UsageError("give either --val FILE or --split 70/15/15")
-    records = read_records(screen, annotations, dataset, classes, skip_bad_rows)
-    if val is not None:
-        return records, read_records(screen, val, dataset, classes, skip_bad_rows)
-    from model.records import parse_shares, split_by_video
+def _recipe(data: TrainingData, name: str, settings: Sequence[str]) -> Preset:
+    """The preset for features of this width, with single settings changed."""
+    from model.overrides import changed
+    from model.presets import preset
 
-    assert split is not None  # noqa: S101 - the check above leaves only this
-    parts = split_by_video(records, parse_shares(split), seed)
-    screen.note(", ".join(f"{name} {len(part)}" for name, part in parts.items()) + " moments")
-    return parts["train"], parts["val"]
-
-
-def _features(
-    screen: Screen,
-    features: str | None,
-    text_features: Path | None,
-    fine_features: Path | None,
-    videos: Path | None,
-    model: str | None,
-    adapter: Path | None,
-    device: str | None,
-    records: Sequence[Record],
-    out: Path,
-) -> tuple[FeatureFolders, FeatureFolders | None, EmbeddingSpace | None]:
-    """Vectors from archives, or from the videos themselves through a cache."""
-    from model.features import FeatureFolders
-
-    if (features is None) == (videos is None):
-        raise UsageError("give either --features and --text-features, or --videos")
-    if videos is not None:
-        from .extraction import extract
-
-        return extract(screen, videos, records, out / "features", model, adapter, device)
-    if features is None or text_features is None:
-        raise UsageError("--features needs --text-features", "see gz train --help")
-    source = FeatureFolders(feature_dirs(features), text_features)
-    fine = None if fine_features is None else FeatureFolders([fine_features], text_features)
-    return source, fine, None
+    dim = data.source.video(data.learn[0].video).shape[1]
+    text_dim = data.source.sentence(data.learn[0].qid)[1].shape[0]
+    return changed(preset(name, dim, text_dim), settings)
 
 
 def _run(
     screen: Screen,
     recipe: Preset,
-    learn: Sequence[Record],
-    check: Sequence[Record],
-    source: FeatureFolders,
-    fine: FeatureFolders | None,
-    space: EmbeddingSpace | None,
+    data: TrainingData,
     out: Path,
     device: str | None,
     resume: bool,
@@ -260,8 +196,8 @@ def _run(
     with screen.progress() as progress:
         view = TrainView(screen, progress, recipe.config.epochs, out)
         trainer = Trainer(
-            recipe.shape, recipe.config, learn, check, source, out, view,
-            device=device, fine=fine, space=space,
+            recipe.shape, recipe.config, data.learn, data.check, data.source, out, view,
+            device=device, fine=data.fine, space=data.space,
         )  # fmt: skip
         checkpoint = trainer.run(resume=resume)
         view.close()

@@ -124,6 +124,22 @@ def test_a_bad_row_stops_unless_it_is_left_out(trained):
     assert "odd.jsonl:9" in gz("eval", *scored, "--skip-bad-rows", cwd=folder).stderr
 
 
+def test_two_processes_train_one_model(trained):
+    folder, _ = trained
+    ran = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--no-python",
+         "--master_port", "0", "--standalone", GZ, "train", "--annotations", "train.jsonl",
+         "--val", "val.jsonl", "--features", "video", "--text-features", "text", "--out", "two",
+         "--preset", "small", "--set", "shape.width=32", "--epochs", "1", "--batch-size", "4",
+         "--device", "cpu", "--json"],
+        capture_output=True, text=True, cwd=folder, timeout=300, check=False,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert [row["type"] for row in rows(ran.stdout)] == ["epoch", "train"]
+    assert (folder / "two" / "model.safetensors").is_file()
+
+
 def test_training_from_videos_serves_gz_find(tmp_path):
     """From clips that a person marked to a search with the model trained on them."""
     make_model(tmp_path / "tiny")
@@ -147,6 +163,12 @@ def test_training_from_videos_serves_gz_find(tmp_path):
     (result,) = rows(found.stdout)
     assert result["localizer"] == "run"
     assert result["hits"]
+    part = (tmp_path / "run" / "split" / "val.jsonl").read_text()
+    assert {row["qid"].partition("-")[0] for row in rows(part)} == {"val"}
+    gz(
+        "eval", "--grounder", "run", "--annotations", "run/split/val.jsonl", "--features",
+        "run/features/video", "--text-features", "run/features/text", cwd=tmp_path,
+    )  # fmt: skip
     adapted = gz(*training, "--lora", "1", cwd=tmp_path)
     assert "gz index --adapter run/adapter" in adapted.stderr
     refused = gz("find", "red thing", "--device", "cpu", cwd=tmp_path, code=7)
