@@ -99,8 +99,18 @@ def test_wrong_requests_are_refused_in_a_line(trained):
         (("eval", "--annotations", "val.jsonl"), "--predictions"),
         (("eval", "--annotations", "val.jsonl", "--predictions", "bad.jsonl"), "bad.jsonl:1"),
         (("train", "--annotations", "train.jsonl", "--out", "x", *features), "--val"),
+        (("train", "--annotations", "x", "--out", "x", "--split", "70/15/15"), "--videos"),
         (
-            ("train", "--annotations", "none.jsonl", "--out", "x", "--split", "70/15/15"),
+            (
+                "train",
+                "--annotations",
+                "none.jsonl",
+                "--out",
+                "x",
+                "--split",
+                "70/15/15",
+                *features,
+            ),
             "none.jsonl",
         ),
     ):
