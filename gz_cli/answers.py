@@ -112,6 +112,7 @@ def _trained(
     from model.checkpoint import load_checkpoint
     from model.evaluate import confidence_report, presence_report
     from model.inference import absent_presence, almost_presence, predict, with_durations
+    from model.retrieval_recall import video_recall
     from model.vision_route import best_device
 
     checkpoint = load_checkpoint(fetch(spec))
@@ -140,4 +141,5 @@ def _trained(
     }
     if len(almost):
         extra["presence_almost_right"] = presence_report(there, almost, checkpoint.calibrator)
+    extra["retrieval"] = video_recall(asked, source)
     return Answers(rows, asked, extra)

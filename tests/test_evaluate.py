@@ -1,0 +1,147 @@
+"""What ``gz eval`` says beyond the official keys, and its page."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from model.calibration import Temperature
+from model.evaluate import (
+    baselines,
+    best_ious,
+    confidence_report,
+    full_report,
+    presence_report,
+    recall_table,
+)
+from model.records import Record
+from model.report import write_report
+from model.retrieval_recall import video_recall
+from model.untrained import training_free_rows
+
+
+def truth(qid, query="a dog runs", windows=((10, 20),)):
+    return {
+        "qid": qid,
+        "query": query,
+        "vid": f"v{qid}",
+        "duration": 60.0,
+        "relevant_windows": [list(w) for w in windows],
+    }
+
+
+def guess(qid, *windows):
+    return {"qid": qid, "pred_relevant_windows": [list(w) for w in windows]}
+
+
+def test_recall_at_one_and_five_and_mean_iou():
+    pairs = [
+        (guess(1, (10, 20, 0.9)), truth(1)),
+        (guess(2, (30, 40, 0.9), (10, 16, 0.5)), truth(2)),
+        (guess(3), truth(3)),
+    ]
+    table = recall_table(pairs)
+    assert table["R1@0.5"] == pytest.approx(33.33)
+    assert table["R5@0.5"] == pytest.approx(66.67)
+    assert table["R5@0.7"] == pytest.approx(33.33)
+    assert table["mIoU"] == pytest.approx(33.33)
+    assert best_ious(*pairs[1]) == (0.0, 0.6)
+
+
+def test_breakdowns_cover_every_query_once():
+    annotations = [
+        truth(1, "dog"),
+        truth(2, "a dog runs to the other side of it", ((0, 30), (40, 55))),
+        truth(3, "word " * 20, ((0, 31), (32, 40), (41, 50))),
+    ]
+    report = full_report([guess(q, (10, 20, 1)) for q in (1, 2, 3)], annotations)
+    ours = report["groundzero"]
+    for name in ("by_query_length", "by_moment_length", "by_window_count"):
+        assert sum(row["queries"] for row in ours[name].values()) == 3
+    assert ours["by_window_count"]["1 window"]["R1@0.7"] == 100.0
+    assert "HL-min-Fair" not in report
+
+
+def test_presence_by_hand():
+    report = presence_report(
+        np.array([2.0, 3.0, 4.0]), np.array([-2.0, -3.0]), Temperature(1.0, 0.0)
+    )
+    assert report["auroc"] == 1.0
+    assert report["rejection_at_95_recall"] == 1.0
+    assert 0 < report["ece"] < 0.2
+
+
+def test_the_surest_answers_are_right_more_often():
+    pairs = [(guess(q, (10, 20, 0.9)), truth(q)) for q in range(4)]
+    pairs += [(guess(q, (30, 40, 0.1)), truth(q)) for q in range(4, 8)]
+    report = confidence_report(pairs)
+    assert report["auroc_correct"] == 1.0
+    assert report["R1@0.5 of the surest 50%"] == 100.0
+    assert report["R1@0.5 of the surest 100%"] == 50.0
+
+
+def test_simple_baselines_look_at_nothing():
+    rows = baselines([truth(1), truth(2)])
+    assert rows["whole video"][0]["pred_relevant_windows"] == [[0.0, 60.0, 1.0]]
+    assert rows["centre"][1]["pred_relevant_windows"] == [[15.0, 45.0, 1.0]]
+    assert len(rows["random"][0]["pred_relevant_windows"]) == 10
+
+
+class Plain:
+    """Videos of two scenes each; the sentence is the second scene."""
+
+    def __init__(self, count):
+        rng = np.random.default_rng(0)
+        self.scenes = rng.normal(size=(count, 2, 32)).astype(np.float32)
+        self.scenes /= np.linalg.norm(self.scenes, axis=-1, keepdims=True)
+
+    def video(self, name):
+        first, second = self.scenes[int(name)]
+        noise = np.random.default_rng(int(name)).normal(size=(40, 32)) * 0.05
+        frames = np.concatenate([np.tile(first, (25, 1)), np.tile(second, (15, 1))]) + noise
+        return (frames / np.linalg.norm(frames, axis=1, keepdims=True)).astype(np.float32)
+
+    def sentence(self, qid):
+        asked = self.scenes[int(qid), 1]
+        return asked[None], asked
+
+    def almost_right(self, qid):
+        return ()
+
+
+def records(count):
+    return [Record(str(k), str(k), "a thing", ((25.0, 40.0),), 40.0) for k in range(count)]
+
+
+def test_the_untrained_localizer_is_measured_like_any_other():
+    rows = training_free_rows(records(6), Plain(6))
+    table = recall_table([(r, x.official()) for r, x in zip(rows, records(6), strict=True)])
+    assert table["R1@0.7"] >= 80
+    assert all(len(row["pred_saliency_scores"]) == 20 for row in rows)
+    on_grid = training_free_rows(records(1), Plain(6), grid_s=2.0)
+    assert all(edge % 2 == 0 for w in on_grid[0]["pred_relevant_windows"] for edge in w[:2])
+
+
+def test_retrieval_is_told_apart_from_grounding():
+    found = video_recall(records(12), Plain(12))
+    assert found == {"videos": 12.0, "recall@1": 100.0, "recall@5": 100.0, "recall@10": 100.0}
+
+
+def test_the_page_is_one_file_with_safe_text(tmp_path):
+    annotations = [truth(q, "a <script>alert(1)</script> dog") for q in range(5)]
+    predictions = [guess(q, (10 + q, 20 + q, 0.9 - q / 10)) for q in range(5)]
+    history = [
+        {"epoch": e, "losses": {"total": 3.0 / e}, "metrics": {"MR-full-R1@0.5": 10.0 * e}}
+        for e in (1, 2, 3)
+    ]
+    result = full_report(predictions, annotations)
+    page = write_report(tmp_path / "page", result, predictions, annotations, history).read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert not re.search(r"""(?:src|href)=["']""", page)
+    assert page.count("<figure>") == 8
+    assert page.count('class="timeline"') == 10
+    assert "nan" not in page
+    assert "whole video" in page
