@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from index.errors import GzError, NoSpaceError
 
-from . import doctor_cmd, eval_cmd, export_cmd, find_cmd, index_cmd, ls_cmd, train_cmd
+from . import demo_cmd, doctor_cmd, eval_cmd, export_cmd, find_cmd, index_cmd, ls_cmd, train_cmd
 from .options import DebugOption, LibraryOption, QuietOption, Settings, settings_of
 from .render import OutputClosed, Screen
 
@@ -119,6 +119,7 @@ app.command("index")(index_cmd.index_videos)
 app.command("find")(find_cmd.find)
 app.command("export-clips")(export_cmd.export_clips)
 app.command("ls")(ls_cmd.ls)
+app.command("demo")(demo_cmd.demo)
 app.command("train")(train_cmd.train)
 app.command("eval")(eval_cmd.evaluate)
 app.command("doctor")(doctor_cmd.doctor)

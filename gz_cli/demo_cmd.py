@@ -1,0 +1,180 @@
+"""``gz demo``: the main job on an invented archive, with no download and a known truth."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from index.errors import UsageError
+
+from .demo_view import show_answers, show_intro, show_outcome
+from .options import DebugOption, JsonOption, QuietOption, settings_of
+from .render import Screen
+
+if TYPE_CHECKING:
+    from index.clips import ClipResult
+    from index.progress import IndexSummary
+    from index.types import FindResult
+    from model.demo.archive import DemoArchive, DemoQuery, DemoScores
+
+_SEED = 7
+_CLIPS = 3
+
+
+@dataclass(frozen=True)
+class DemoOutcome:
+    """Everything that a run of the demo showed."""
+
+    archive: DemoArchive
+    summary: IndexSummary
+    answers: dict[DemoQuery, FindResult]
+    scores: DemoScores
+    coarse_scores: DemoScores
+    """The same searches without looking again at 4 fps."""
+    clips: tuple[ClipResult, ...]
+    seconds: dict[str, float]
+    """Wall time of each step."""
+
+
+def demo(
+    ctx: typer.Context,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", metavar="DIR", help="Make it there and leave it, to try more."),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, metavar="N", help="Another archive of the same world.")
+    ] = _SEED,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show index, find and export-clips on a small invented archive.
+
+    Its model ships with gz, was trained from scratch on that small world and knows
+    nothing else: nothing is downloaded, and every answer can be compared with the truth.
+    """
+    settings = settings_of(ctx)
+    screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
+    show_intro(screen, seed)
+    with _folder(keep) as folder:
+        outcome = _run(screen, folder, seed)
+        if not screen.as_json:
+            show_answers(screen, outcome)
+        show_outcome(screen, outcome, seed, keep)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="gz-demo-") as name:
+            yield Path(name)
+        return
+    folder = keep.expanduser().absolute()
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty.", "Name a new folder: gz demo --keep DIR")
+    folder.mkdir(parents=True, exist_ok=True)
+    yield folder
+
+
+def _run(screen: Screen, folder: Path, seed: int) -> DemoOutcome:
+    from model.demo.archive import make_archive, score
+
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "render"):
+        screen.note("Rendering an archive that the model has never seen ...")
+        archive = make_archive(folder / "videos", seed)
+    with _timed(seconds, "index"):
+        summary = _index(screen, folder, archive)
+    with _timed(seconds, "find"):
+        answers, coarse = _find_all(screen, folder, archive)
+    with _timed(seconds, "export"):
+        clips = _export(screen, folder, answers)
+    return DemoOutcome(archive, summary, answers, score(answers), score(coarse), clips, seconds)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    seconds[name] = time.monotonic() - started
+
+
+def _index(screen: Screen, folder: Path, archive: DemoArchive) -> IndexSummary:
+    from index.indexer import index_paths
+    from index.progress import IndexOptions
+
+    from .index_view import IndexView, show_summary
+    from .opening import open_encoder
+
+    encoder = open_encoder(screen, "demo", None, None)
+    plain = Screen(quiet=screen.quiet)
+    with plain.progress() as progress:
+        summary = index_paths(
+            folder / "library",
+            [archive.folder],
+            encoder,
+            IndexOptions(model_spec="demo"),
+            IndexView(plain, progress),
+        )
+    show_summary(plain, summary)
+    return summary
+
+
+def _find_all(
+    screen: Screen, folder: Path, archive: DemoArchive
+) -> tuple[dict[DemoQuery, FindResult], dict[DemoQuery, FindResult]]:
+    """The answer to every query as `gz find` gives it, and without refinement."""
+    from index.find import find
+    from index.sentences import SentenceCache
+    from index.types import FindRequest
+    from index.vectors import VectorCache
+
+    from .opening import open_encoder_of, open_library, open_localizer
+
+    answers: dict[DemoQuery, FindResult] = {}
+    coarse: dict[DemoQuery, FindResult] = {}
+    with open_library(folder / "library") as library, screen.progress() as progress:
+        encoder = open_encoder_of(screen, library, None)
+        cache, localizer = VectorCache.load(library), open_localizer(library)
+        sentences = SentenceCache(folder / "library")
+        for number, query in enumerate(archive.queries, 1):
+            progress.update(number / len(archive.queries), f"finding: {query.sentence}")
+            request = FindRequest(query.sentence, limit=5)
+            for results, asked in ((answers, request), (coarse, replace(request, refine=False))):
+                results[query] = find(library, cache, encoder, localizer, asked, sentences)
+    return answers, coarse
+
+
+def _export(
+    screen: Screen, folder: Path, answers: dict[DemoQuery, FindResult]
+) -> tuple[ClipResult, ...]:
+    """Cuts the first hits of the first queries that were found."""
+    from index.clips import ClipRequest, ExportOptions, export_clips
+    from index.manifest import write_manifest
+
+    requests = [
+        ClipRequest(
+            source=result.hits[0].path,
+            start_s=result.hits[0].span.start_s,
+            end_s=result.hits[0].span.end_s,
+            stem=Path(os.fsdecode(result.hits[0].path)).stem,
+            fingerprint=result.hits[0].fingerprint,
+            sentence=query.sentence,
+            presence=result.hits[0].presence,
+        )
+        for query, result in answers.items()
+        if result.hits
+    ][:_CLIPS]
+    options = ExportOptions(out=folder / "clips")
+    clips = tuple(export_clips(requests, options))
+    write_manifest(clips, options)
+    return clips
