@@ -9,19 +9,20 @@ STAMP := $(VENV)/installed
 # An NVIDIA driver that answers decides between the two builds of FAISS and torch.
 EXTRA := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
-TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+# Where PyTorch publishes its CPU wheels, if the configured package index has none.
+TORCH_CPU_INDEX ?=
 
 # install ENVIRONMENT, WHAT: a fresh environment with exact versions. On Linux the
 # ordinary torch wheel brings gigabytes of CUDA that a machine without a card cannot
-# use, so the CPU wheel is asked for first: from the configured package index, then
-# from PyTorch's own. Elsewhere the ordinary wheel is the small one.
+# use, so the CPU wheel is asked for first: from the configured package index, or from
+# TORCH_CPU_INDEX where that is given. Elsewhere the ordinary wheel is the small one.
 define install
 $(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "gz needs Python 3.11 or newer: make PYTHON=python3.12")'
 $(PYTHON) -m venv --clear $(1)
 if [ $(EXTRA)-$$(uname -sm | tr ' ' -) = cpu-Linux-x86_64 ]; then \
-  $(1)/bin/python -m pip install -q --no-deps 'torch==$(TORCH)+cpu' 2>/dev/null \
-  || $(1)/bin/python -m pip install -q --no-deps --index-url $(TORCH_CPU_INDEX) 'torch==$(TORCH)+cpu' \
-  || echo 'No CPU build of torch was found; the ordinary one is installed.'; \
+  $(1)/bin/python -m pip install -q --no-deps $(TORCH_CPU_INDEX:%=--index-url %) \
+    'torch==$(TORCH)+cpu' 2>/dev/null \
+  || echo 'No CPU build of torch was found (TORCH_CPU_INDEX=... names one); the ordinary one is installed.'; \
 fi
 $(1)/bin/python -m pip install -q -c constraints.txt $(2)
 endef
