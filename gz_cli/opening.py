@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from index.types import EmbeddingSpace, Encoder, Localizer
 
 
+CARRIED = "grounder"
+"""Folder inside a model's folder with a grounding model trained on its vectors."""
+
+
 def open_library(library_dir: Path) -> Library:
     """The library, for reading only.
 
@@ -116,12 +120,29 @@ def open_localizer(
 
     remembered = None if library is None else remembered_grounder(library.folder)
     chosen = grounder or (None if remembered is None else str(remembered))
-    if library is None or library.space is None or chosen is None:
+    if library is None or library.space is None:
         return _training_free(library)
+    if chosen is None:
+        return _carried(library, library.space, device) or _training_free(library)
     from model.card import fetch
     from model.localizer import TrainedLocalizer
 
     return TrainedLocalizer.open(fetch(chosen), library.space, device or "cpu")
+
+
+def _carried(library: Library, space: EmbeddingSpace, device: str | None) -> Localizer | None:
+    """The grounding model that the library's model brings along, where it fits."""
+    from model.encoder import model_status
+
+    folder = model_status(library.model_spec).folder if library.model_spec else None
+    if folder is None or not (folder / CARRIED / "model.safetensors").is_file():
+        return None
+    from model.localizer import TrainedLocalizer
+
+    try:
+        return TrainedLocalizer.open(folder / CARRIED, space, device or "cpu")
+    except ModelError:  # made for the model without this library's adapter
+        return None
 
 
 def _training_free(library: Library | None) -> Localizer:

@@ -51,6 +51,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     values = {
         "format": FORMAT,
         "kind": KIND,
+        "name": checkpoint.name or folder.resolve().name,
         "grounder": checkpoint.grounder.config.to_json(),
         "presence": checkpoint.calibrator.to_json(),
         "space": None if checkpoint.space is None else asdict(checkpoint.space),
@@ -96,7 +97,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         None if space is None else EmbeddingSpace(**space),
         float(values["grid_s"]),
         values["training"],
-        folder.resolve().name,
+        str(values["name"]),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -173,6 +174,16 @@ def test_training_from_videos_serves_gz_find(tmp_path):
     (result,) = rows(found.stdout)
     assert result["localizer"] == "run"
     assert result["hits"]
+    carried = tmp_path / "tiny" / "grounder"
+    carried.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(tmp_path / "run" / name, carried)
+    (tmp_path / "library" / "grounder.json").unlink()
+    found = gz("find", "red thing", "--threshold", "0", "--device", "cpu", "--json", cwd=tmp_path)
+    assert rows(found.stdout)[0]["localizer"] == "run"
+    shutil.rmtree(carried)
+    found = gz("find", "red thing", "--threshold", "0", "--device", "cpu", "--json", cwd=tmp_path)
+    assert rows(found.stdout)[0]["localizer"] == "training-free"
     part = (tmp_path / "run" / "split" / "val.jsonl").read_text()
     assert {row["qid"].partition("-")[0] for row in rows(part)} == {"val"}
     gz(
@@ -181,5 +192,5 @@ def test_training_from_videos_serves_gz_find(tmp_path):
     )  # fmt: skip
     adapted = gz(*training, "--lora", "1", cwd=tmp_path)
     assert "gz index --adapter run/adapter" in adapted.stderr
-    refused = gz("find", "red thing", "--device", "cpu", cwd=tmp_path, code=7)
+    refused = gz("find", "red thing", "--grounder", "run", "--device", "cpu", cwd=tmp_path, code=7)
     assert "was trained on" in refused.stderr
