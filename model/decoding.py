@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .grounder import Grounder, Grounding
-from .span import propose, suppress
+from .span import PEAKS, PROPOSALS, propose, suppress
 
 Floats = npt.NDArray[np.float64]
 
@@ -19,10 +19,14 @@ Floats = npt.NDArray[np.float64]
 class DecodeConfig:
     """How many spans are proposed, compared and kept."""
 
-    proposals: int = 256
-    peaks: int = 40
+    proposals: int = PROPOSALS
+    peaks: int = PEAKS
     overlap: float = 0.7
     """A span whose IoU with a better one is above this is dropped."""
+    edge_weight: float = 0.3
+    """How much the likelihood of a span's two edges counts beside its expected IoU. The
+    IoU alone is a poor judge among hundreds of proposals, most of them unlike any that
+    it was taught on."""
     keep: int = 10
 
 
@@ -33,7 +37,7 @@ class Decoded:
     spans: Floats
     """float64 [N, 2], frame edges, best first."""
     scores: Floats
-    """float64 [N], expected IoU, 0 to 1, falling."""
+    """float64 [N], expected IoU lowered by unlikely edges, 0 to 1, falling."""
     presence: float
     """Logit that the event is in the window; not yet calibrated."""
     saliency: Floats
@@ -45,7 +49,7 @@ def decode(grounder: Grounder, grounding: Grounding, config: DecodeConfig) -> li
     """Ranked spans, presence and saliency of every row of the batch."""
     by_inside = grounder.config.scored_spans
     spans = propose(grounding.scores, grounding.mask, config.proposals, config.peaks, by_inside)
-    scores = _ranking(grounder, grounding, spans)
+    scores = _ranking(grounder, grounding, spans, config.edge_weight)
     out = []
     for row, length in enumerate(grounding.mask.sum(1).tolist()):
         kept = suppress(spans[row], scores[row], config.overlap, config.keep)
@@ -60,11 +64,20 @@ def decode(grounder: Grounder, grounding: Grounding, config: DecodeConfig) -> li
     return out
 
 
-def _ranking(grounder: Grounder, grounding: Grounding, spans: Tensor) -> Tensor:
-    if grounder.config.scored_spans:
-        return grounder.expected_iou(grounding, spans).sigmoid()
-    first = spans[..., 0].long()
-    last = (spans[..., 1].long() - 1).clamp(min=0)
-    start = grounding.scores.start.softmax(-1).gather(1, first)
-    end = grounding.scores.end.softmax(-1).gather(1, last)
-    return (start * end).sqrt()
+def edge_likelihood(grounding: Grounding, spans: Tensor) -> Tensor:
+    """Log-likelihood of the frames at both edges of every span, float [B, N]."""
+    last_frame = grounding.mask.shape[1] - 1
+    first = spans[..., 0].long().clamp(0, last_frame)
+    last = (spans[..., 1].long() - 1).clamp(0, last_frame)
+    start = grounding.scores.start.log_softmax(-1).gather(1, first)
+    end = grounding.scores.end.log_softmax(-1).gather(1, last)
+    return start + end
+
+
+def _ranking(grounder: Grounder, grounding: Grounding, spans: Tensor, weight: float) -> Tensor:
+    edges = edge_likelihood(grounding, spans)
+    if not grounder.config.scored_spans:
+        return (edges / 2).exp()
+    # Relative to the likeliest pair, so that the best score stays an expected IoU.
+    unlikely = edges - edges.amax(1, keepdim=True)
+    return grounder.expected_iou(grounding, spans).sigmoid() * (weight * unlikely).exp()

@@ -24,7 +24,7 @@ from index.types import (
 )
 
 from .checkpoint import Checkpoint, load_checkpoint
-from .decoding import DecodeConfig, decode
+from .decoding import DecodeConfig, decode, edge_likelihood
 from .grounder import Grounding
 
 Floats = npt.NDArray[np.float64]
@@ -164,10 +164,7 @@ class TrainedLocalizer:
         """Log-likelihood of both edges and of the expected IoU, float64 [N]."""
         spans = torch.from_numpy(pairs)[None].to(self._device)
         with torch.no_grad():
-            first = spans[0, :, 0].long().clamp(max=grounding.mask.shape[1] - 1)
-            last = (spans[0, :, 1].long() - 1).clamp(min=0)
-            total = grounding.scores.start[0].log_softmax(-1)[first]
-            total = total + grounding.scores.end[0].log_softmax(-1)[last]
+            total = edge_likelihood(grounding, spans)[0]
             if self._grounder.config.scored_spans:
                 iou = self._grounder.expected_iou(grounding, spans)[0]
                 total = total + torch.nn.functional.logsigmoid(iou)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from .data import Batch
 from .grounder import Grounder, Grounding
-from .span import propose, span_iou
+from .span import PEAKS, PROPOSALS, propose, span_iou
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,10 @@ class LossConfig:
     ranking: float = 0.5
     contrast: float = 0.3
     presence: float = 0.5
-    proposed: int = 48
-    """Candidates decoded from the model's own scores."""
+    proposed: int = 32
+    """Candidates decoded from the model's own scores, the best ones."""
+    sampled: int = 32
+    """Of the hundreds after those, so many at random: decoding meets them too."""
     jittered: int = 24
     """Candidates around the true moments."""
     random: int = 24
@@ -77,7 +79,11 @@ def candidates(grounding: Grounding, batch: Batch, config: LossConfig) -> Tensor
     """Spans to score: the model's own, some around the truth, some anywhere; [B, N, 2]."""
     with torch.no_grad():
         lengths = batch.frame_mask.sum(1).float().view(-1, 1)
-        own = propose(grounding.scores, batch.frame_mask, config.proposed)
+        decoded = propose(grounding.scores, batch.frame_mask, PROPOSALS, PEAKS)
+        late = torch.rand(decoded.shape[:2], device=decoded.device)
+        late[:, : config.proposed] = 2.0
+        kept = min(config.proposed + config.sampled, decoded.shape[1])
+        own = decoded.gather(1, late.topk(kept, dim=1).indices.unsqueeze(-1).expand(-1, -1, 2))
         device = own.device
         rows, moments = batch.span_mask.shape
         pick = torch.rand(rows, config.jittered, device=device) * batch.span_mask.sum(

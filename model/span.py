@@ -15,6 +15,8 @@ from torch.nn import functional
 from .fusion import ChannelDropout
 
 FRAME_SCORES = ("start", "end", "inside", "saliency")
+PROPOSALS, PEAKS = 256, 40
+"""Spans that are decoded from a window, from so many likely starts and ends."""
 _EXCLUDED = -1e4
 
 

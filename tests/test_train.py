@@ -66,14 +66,16 @@ def trainer(world, out, config=BRIEF, observer=None, shape=SHAPE):
 
 def test_an_interrupted_training_ends_like_an_uninterrupted_one(world, tmp_path):
     whole = Silent()
-    once = trainer(world, tmp_path / "once", observer=whole).run()
+    once = trainer(world, tmp_path / "once" / "run", observer=whole).run()
     with pytest.raises(KeyboardInterrupt):
-        trainer(world, tmp_path / "again", observer=Silent(stop_after=1)).run()
+        trainer(world, tmp_path / "again" / "run", observer=Silent(stop_after=1)).run()
     rest = Silent()
-    again = trainer(world, tmp_path / "again", observer=rest).run()
+    again = trainer(world, tmp_path / "again" / "run", observer=rest).run()
     assert [row["epoch"] for row in rest.rows] == [2, 3]
     assert same_tensors(once.grounder.state_dict(), again.grounder.state_dict())
-    assert (tmp_path / "once" / WEIGHTS).read_bytes() == (tmp_path / "again" / WEIGHTS).read_bytes()
+    assert (tmp_path / "once" / "run" / WEIGHTS).read_bytes() == (
+        tmp_path / "again" / "run" / WEIGHTS
+    ).read_bytes()
     for straight, resumed in zip(whole.rows[1:], rest.rows, strict=True):
         assert straight["losses"] == resumed["losses"]
         assert straight["metrics"] == resumed["metrics"]
