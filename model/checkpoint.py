@@ -97,7 +97,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         None if space is None else EmbeddingSpace(**space),
         float(values["grid_s"]),
         values["training"],
-        str(values["name"]),
+        str(values.get("name") or folder.resolve().name),
     )
 
 
