@@ -176,11 +176,11 @@ def train(
 def _recipe(data: TrainingData, name: str, settings: Sequence[str]) -> Preset:
     """The preset for features of this width, with single settings changed."""
     from model.overrides import changed
-    from model.presets import preset
+    from model.presets import for_size, preset
 
     dim = data.source.video(data.learn[0].video).shape[1]
     text_dim = data.source.sentence(data.learn[0].qid)[1].shape[0]
-    return changed(preset(name, dim, text_dim), settings)
+    return changed(for_size(preset(name, dim, text_dim), len(data.learn)), settings)
 
 
 def _run(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from index.errors import UsageError
 
@@ -10,6 +11,8 @@ from .augment import AugmentConfig
 from .grounder import GrounderConfig
 from .losses import LossConfig
 from .train import TrainConfig
+
+LEAST_STEPS, MOST_EPOCHS = 1000, 200
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,23 @@ def preset(name: str, dim: int, text_dim: int) -> Preset:
         augment = AugmentConfig(background=0.0, roll=0.0, absent=0.2, by_sentence=1.0)
         return Preset(shape, TrainConfig(loss=loss, augment=augment, hull=True, rate=1e-4))
     raise UsageError(f"unknown preset {name!r}", f"one of {', '.join(PRESETS)}")
+
+
+def for_size(recipe: Preset, records: int) -> Preset:
+    """The recipe with enough epochs for a small data set.
+
+    Fifty marked clips fill two batches; so few steps an epoch teach nothing in the
+    epochs that suffice for thousands.
+
+    Args:
+        recipe: Made for thousands of records.
+        records: How many there are.
+    """
+    config = recipe.config
+    steps = max(1, records // config.batch_size)
+    epochs = min(MOST_EPOCHS, max(config.epochs, math.ceil(LEAST_STEPS / steps)))
+    patience = math.ceil(config.patience * epochs / config.epochs)
+    return replace(recipe, config=replace(config, epochs=epochs, patience=patience))
 
 
 PRESETS = ("default", "small", "seed")

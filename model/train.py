@@ -38,7 +38,7 @@ FINE_WINDOW_S = 60.0
 class TrainConfig:
     """How the weights are found."""
 
-    epochs: int = 30
+    epochs: int = 14
     batch_size: int = 32
     rate: float = 5e-4
     final_rate: float = 0.01
@@ -49,7 +49,7 @@ class TrainConfig:
     """Largest norm of a gradient."""
     average: float = 0.998
     """Decay of the moving average of the weights; the average is what is kept."""
-    patience: int = 10
+    patience: int = 6
     """Epochs without a better metric before training ends; 0 never ends early."""
     metric: str = "MR-full-mAP"
     """Official key that chooses the best epoch."""

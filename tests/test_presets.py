@@ -17,7 +17,7 @@ from model.features import FeatureFolders
 from model.grounder import Grounder, GrounderConfig
 from model.inference import predict
 from model.overrides import changed
-from model.presets import PRESETS, preset
+from model.presets import PRESETS, for_size, preset
 from model.train import Trainer
 
 
@@ -56,6 +56,15 @@ def test_the_starting_design_is_kept_exactly():
     assert seed.config.augment.background == 0
     with pytest.raises(UsageError, match="unknown preset"):
         preset("none", 8, 8)
+
+
+def test_few_records_get_more_epochs():
+    recipe = preset("default", DIM, DIM)
+    assert for_size(recipe, 7000) == recipe
+    few = for_size(recipe, 50).config
+    assert few.epochs == 200
+    assert few.patience > recipe.config.patience
+    assert for_size(recipe, 640).config.epochs == 50
 
 
 def test_one_setting_at_a_time():
