@@ -55,6 +55,12 @@ def index_videos(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Begin the library anew, also with another model.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", min=1, metavar="N", help="Decoder processes; else by the machine."
+        ),
+    ] = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
     library: LibraryOption = None,
@@ -84,6 +90,7 @@ def index_videos(
         rebuild=rebuild,
         model_spec=spec,
         adapter=str(adapter_dir or ""),
+        workers=workers,
     )
     _end(_run(screen, settings.library_dir, roots, encoder, options))
 

@@ -26,15 +26,15 @@ class IndexOptions:
     """How the encoder was named, remembered so that ``find`` needs no option."""
     adapter: str = ""
     """Folder of the LoRA adapter, remembered likewise."""
-    workers: int = 1
-    """Decoder processes."""
+    workers: int | None = None
+    """Decoder processes; 0 decodes in this one, None leaves it to the encoder."""
     chunk_frames: int = 512
     """Frames of a long video that are made safe at once."""
     max_attempts: int = 2
     """Tries that may end in a dead or hanging decoder before a file is quarantined."""
 
     def __post_init__(self) -> None:
-        if self.step_s <= 0 or self.workers < 0 or self.chunk_frames < 1:
+        if self.step_s <= 0 or (self.workers or 0) < 0 or self.chunk_frames < 1:
             raise ValueError(
                 f"step_s {self.step_s}, workers {self.workers} and chunk_frames "
                 f"{self.chunk_frames} must be positive"

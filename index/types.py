@@ -165,6 +165,11 @@ class Encoder(Protocol):
         """Pictures per call that keep the device busy."""
         ...
 
+    @property
+    def decode_workers(self) -> int:
+        """Decoder processes that keep it busy without taking its own cores."""
+        ...
+
     def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
         """Preprocessed pictures to float32 [N, D], L2-normalised, finite."""
         ...

@@ -103,8 +103,11 @@ class Worklist:
             self._open.clear()
 
     def _pump(self, queue: EncodeQueue, ordered: Sequence[Candidate]) -> None:
+        workers = self._options.workers
         events = decode(
-            self._jobs(ordered), self._encoder.preprocess, workers=self._options.workers
+            self._jobs(ordered),
+            self._encoder.preprocess,
+            workers=self._encoder.decode_workers if workers is None else workers,
         )
         with contextlib.closing(events):
             for event in events:

@@ -111,6 +111,13 @@ class SiglipEncoder:
             self._batch_size = _BATCH_SIZES[self.device.partition(":")[0]]
         return self._batch_size
 
+    @property
+    def decode_workers(self) -> int:
+        """Decoder processes that keep the device busy without taking the tower's cores."""
+        from .vision_route import decode_workers
+
+        return decode_workers(self.device)
+
     def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
         """Preprocessed pictures, uint8 [height, width, 3] each, to float32 [N, D], unit length.
 

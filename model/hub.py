@@ -35,7 +35,7 @@ DOWNLOADED = (
 )
 """All that is ever fetched from a repository."""
 
-ANSWER_WITHIN_S = 3.0
+ANSWER_WITHIN_S = 2.5
 """The hub has this long to answer at all; its client alone would retry for 23 s."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")

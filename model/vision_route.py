@@ -62,19 +62,28 @@ def load_vision_tower(backbone: Backbone, device: str, threads: int | None) -> V
     import torch
 
     backbone.check_vision()
-    torch.set_num_threads(threads or _free_cores())
+    torch.set_num_threads(threads or max(1, cores() - decode_workers(device)))
     if device.startswith("cuda"):
         return ReferenceTower(backbone.read_vision, backbone.vision, torch.bfloat16, device)
     return _agreeing(backbone, device)
 
 
-def _free_cores() -> int:
-    """All cores but one, which decoding keeps busy: waiting for a busy core stalls every product.
+def cores() -> int:
+    """Processor cores that this process may use."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return usable or 1
 
-    On two cores a second thread was measured slower than none as soon as anything else ran.
+
+def decode_workers(device: str) -> int:
+    """Decoder processes beside a tower on this device.
+
+    A graphics card leaves all cores but one to decoding. On a processor the tower gets
+    the cores that decoding does not: waiting for a busy core stalls every product, and
+    on two cores a second thread was measured slower than none as soon as anything ran.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, (cores or 1) - 1)
+    if device.startswith("cpu"):
+        return max(1, cores() // 4)
+    return max(1, min(16, cores() - 1))
 
 
 def _agreeing(backbone: Backbone, device: str) -> VisionTower:

@@ -55,6 +55,7 @@ class FakeEncoder:
     name: str = "fake"
     dim: int = DIM
     batch_size: int = 8
+    decode_workers: int = 1
     pictures_encoded: int = 0
     sentences_encoded: int = 0
     seen: list[int] = field(default_factory=list)

@@ -309,3 +309,14 @@ def test_the_best_device_of_this_machine_agrees_with_the_reference(
     encoder = load_encoder(str(made[0]), device=device)
     vectors = encoder.encode_pictures([encoder.preprocess(each) for each in pictures])
     assert (vectors * frames_by_transformers(*made, pictures)).sum(axis=1).min() >= 0.999
+
+
+@pytest.mark.parametrize(
+    ("device", "count", "workers"),
+    [("cpu", 1, 1), ("cpu", 2, 1), ("cpu", 16, 4), ("cuda", 1, 1), ("cuda", 16, 15), ("mps", 8, 7)],
+)
+def test_cores_are_shared_between_decoding_and_encoding(
+    monkeypatch: pytest.MonkeyPatch, device: str, count: int, workers: int
+) -> None:
+    monkeypatch.setattr(vision_route, "cores", lambda: count)
+    assert vision_route.decode_workers(device) == workers
