@@ -27,7 +27,7 @@ fi
 $(1)/bin/python -m pip install -q -c constraints.txt $(2)
 endef
 
-.PHONY: demo test lint bench wheel clean
+.PHONY: demo demo-model test lint bench wheel clean
 
 demo: $(STAMP)
 	$(BIN)/gz demo
@@ -39,6 +39,12 @@ lint: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# Trains the model that gz demo uses, from scratch; about half an hour on two cores.
+demo-model: $(STAMP)
+	$(BIN)/python -P -m model.demo.training --out build/demo-model --steps 6500
+	cp build/demo-model/* model/demo/weights/
+	$(BIN)/python -P -m model.demo.calibrating --archives 4
 
 bench: $(STAMP)
 	set -e; for script in tests/benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
