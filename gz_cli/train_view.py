@@ -68,6 +68,6 @@ def _board(screen: Screen, folder: Path) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        screen.note("No curves are written; for them: pip install tensorboard")
+        screen.note("No curves are written; for them: pip install 'groundzero-video[train]'")
         return None
     return SummaryWriter(folder)
