@@ -133,7 +133,7 @@ def search(
             library,
             cache,
             encoder,
-            open_localizer(library, grounder, device),
+            open_localizer(library, grounder, device, screen.note),
             request,
             SentenceCache(library_dir),
             FindView(progress),

@@ -7,6 +7,7 @@ happen inside the functions, so that ``gz --help`` pays for none of them.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,7 +104,10 @@ def _named(space: EmbeddingSpace) -> str:
 
 
 def open_localizer(
-    library: Library | None = None, grounder: str | None = None, device: str | None = None
+    library: Library | None = None,
+    grounder: str | None = None,
+    device: str | None = None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Localizer:
     """What turns vectors and a sentence into spans.
 
@@ -112,6 +116,7 @@ def open_localizer(
         grounder: A trained model's folder or hub id for this run; wins over what is
             remembered.
         device: Where a trained model computes.
+        note: Told when the model's own grounder does not fit this library.
 
     Raises:
         ModelError: The folder is no grounding model, or one for other vectors.
@@ -123,14 +128,16 @@ def open_localizer(
     if library is None or library.space is None:
         return _training_free(library)
     if chosen is None:
-        return _carried(library, library.space, device) or _training_free(library)
+        return _carried(library, library.space, device, note) or _training_free(library)
     from model.card import fetch
     from model.localizer import TrainedLocalizer
 
     return TrainedLocalizer.open(fetch(chosen), library.space, device or "cpu")
 
 
-def _carried(library: Library, space: EmbeddingSpace, device: str | None) -> Localizer | None:
+def _carried(
+    library: Library, space: EmbeddingSpace, device: str | None, note: Callable[[str], None]
+) -> Localizer | None:
     """The grounding model that the library's model brings along, where it fits."""
     from model.encoder import model_status
 
@@ -141,7 +148,8 @@ def _carried(library: Library, space: EmbeddingSpace, device: str | None) -> Loc
 
     try:
         return TrainedLocalizer.open(folder / CARRIED, space, device or "cpu")
-    except ModelError:  # made for the model without this library's adapter
+    except ModelError as error:
+        note(f"Searching without the grounder that the model brings along: {error.message}.")
         return None
 
 

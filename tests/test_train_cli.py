@@ -194,3 +194,9 @@ def test_training_from_videos_serves_gz_find(tmp_path):
     assert "gz index --adapter run/adapter" in adapted.stderr
     refused = gz("find", "red thing", "--grounder", "run", "--device", "cpu", cwd=tmp_path, code=7)
     assert "was trained on" in refused.stderr
+    carried.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(tmp_path / "run" / name, carried)
+    found = gz("find", "red thing", "--threshold", "0", "--device", "cpu", "--json", cwd=tmp_path)
+    assert "without the grounder that the model brings along" in found.stderr
+    assert rows(found.stdout)[0]["localizer"] == "training-free"
