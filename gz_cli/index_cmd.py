@@ -126,9 +126,9 @@ def _model_asked(
     """The model and adapter of this run: what was asked for, else what the library has."""
     if model is None and adapter is None:
         return known.model_spec, known.adapter
-    spec = model or known.model_spec
-    if spec is not None and Path(spec).expanduser().is_dir():
-        spec = str(Path(spec).expanduser().absolute())
+    from model.backbone import lasting_spec
+
+    spec = lasting_spec(model) if model else known.model_spec
     return spec, adapter.expanduser().absolute() if adapter else None
 
 

@@ -35,7 +35,7 @@ from .siglip_vision import VisionConfig
 from .tokens import SETTINGS_FILES, SentenceTokenizer
 from .weights import Array, Weights, damaged, read_json
 
-__all__ = ["PRESETS", "Backbone", "add_lora", "default_preset", "source_of"]
+__all__ = ["PRESETS", "Backbone", "add_lora", "default_preset", "lasting_spec", "source_of"]
 
 PRESETS = {
     "so400m": "google/siglip2-so400m-patch14-384",
@@ -86,6 +86,15 @@ def source_of(spec: str) -> ModelSource:
     if folder.is_dir() or spec.startswith((".", "/", "~")):
         return ModelSource("local folder", "", folder.absolute())
     return hub_source(spec)
+
+
+def lasting_spec(spec: str) -> str:
+    """The ``--model`` value that names the same model from any working directory.
+
+    A preset stays one even where a folder of that name lies about.
+    """
+    folder = source_of(spec).folder
+    return spec if folder is None or spec in PRESETS else str(folder)
 
 
 def default_preset() -> str:

@@ -187,6 +187,15 @@ def test_another_model_is_refused_with_both_names_and_the_way_out(
         assert "gz index --rebuild" in ran.err + ran.text
 
 
+def test_a_preset_is_not_mistaken_for_a_folder_of_its_name(
+    archive: Archive, tmp_path: Path
+) -> None:
+    (tmp_path / "demo").mkdir()
+    video = archive.videos / "plain.mp4"
+    ran = run("index", video, "--model", "demo", library=tmp_path / "library")
+    assert ran.code == 0, ran.err
+
+
 def test_a_library_that_somebody_writes_ends_with_5(copy: Archive) -> None:
     with WriterLock(copy.library):
         ran = copy.run("index", copy.videos)
