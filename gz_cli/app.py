@@ -64,7 +64,7 @@ def _explained(error: BaseException) -> tuple[str, str, int]:
     if isinstance(error, GzError):
         return error.message, error.remedy, error.exit_code
     if isinstance(error, KeyboardInterrupt):
-        return str(error) or "interrupted", "", INTERRUPTED
+        return str(error) or "Interrupted", "", INTERRUPTED
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             "No space left on the disk.",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from index.types import Encoder
 
 SOME_FAILED = 3
+_TO_GO_ON = "Interrupted; what is done is kept, run it again to go on"
 
 
 def index_videos(
@@ -139,7 +140,10 @@ def _run(
 
     with screen.progress() as progress:
         view = IndexView(screen, progress)
-        summary = index_paths(library_dir, roots, encoder, options, view)
+        try:
+            summary = index_paths(library_dir, roots, encoder, options, view)
+        except KeyboardInterrupt:  # between its steps, where it has no summary to give
+            raise KeyboardInterrupt(_TO_GO_ON) from None
     show_summary(screen, summary)
     return summary
 
@@ -147,7 +151,7 @@ def _run(
 def _end(summary: IndexSummary) -> None:
     """Ends with the exit status that a run deserves."""
     if summary.interrupted:
-        raise KeyboardInterrupt("interrupted; what is done is kept, run it again to go on")
+        raise KeyboardInterrupt(_TO_GO_ON)
     if not summary.searchable:
         raise NothingIndexedError(
             "nothing could be indexed: there is no video to search",

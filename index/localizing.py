@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -53,7 +54,9 @@ class Looker:
             return None
         if not np.isfinite(vectors).all():
             raise LibraryError(
-                "The library holds damaged vectors.", "Repair it with: gz doctor --repair"
+                f"The library {self.library.folder} holds damaged vectors of "
+                f"{os.fsdecode(video.path)}.",
+                "Repair it with: gz doctor --repair",
             )
         step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1.0
         return Window(times_s, vectors, step_s, video.duration_s)

@@ -215,6 +215,7 @@ def test_an_interrupted_run_says_so_and_can_go_on(archive: Archive, tmp_path: Pa
         _, err = process.communicate(timeout=60)
     assert b"Traceback" not in err, err
     assert process.returncode == 130
+    assert b"run it again to go on" in err
     assert json.loads(err.splitlines()[-1])["exit_code"] == 130
     ran = run("index", archive.videos, "--model", archive.model, library=library)
     assert ran.code == 3, ran.err
