@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
@@ -23,6 +23,7 @@ from av.codec.context import ThreadType
 from av.container import InputContainer, OutputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from .errors import MediaError
@@ -60,6 +61,7 @@ class OpenVideo:
         head: Packets of the stream that opening has read and decoded.
         first: The first presented frame.
         read_on: Whether packets after ``head`` were read.
+        converter: Turns frames into RGB.
     """
 
     path: Path
@@ -69,6 +71,7 @@ class OpenVideo:
     head: list[VideoPacket]
     first: VideoFrame
     read_on: bool = False
+    converter: VideoReformatter = field(default_factory=VideoReformatter)
 
     @property
     def format(self) -> str:
@@ -77,7 +80,7 @@ class OpenVideo:
 
     def upright(self, frame: VideoFrame) -> Picture:
         """A decoded frame as people see it: RGB uint8 [H, W, 3]."""
-        return upright(frame, self.stream.sample_aspect_ratio)
+        return upright(frame, self.stream.sample_aspect_ratio, self.converter)
 
     def packets(self) -> Iterator[VideoPacket]:
         """Packets of the main stream that are not read yet; damage is stepped over.

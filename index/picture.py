@@ -7,6 +7,7 @@ from typing import cast
 
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 
 from .types import Picture
 
@@ -35,26 +36,38 @@ def orientation(frame: VideoFrame) -> tuple[int, bool]:
     return round(np.degrees(np.arctan2(-b, -a)) / 90) % 4, True
 
 
-def upright(frame: VideoFrame, sample_aspect: Fraction | None = None) -> Picture:
+def upright(
+    frame: VideoFrame,
+    sample_aspect: Fraction | None = None,
+    converter: VideoReformatter | None = None,
+) -> Picture:
     """A decoded frame as people see it.
 
     Args:
         frame: Any pixel format, bit depth and size.
         sample_aspect: Width of a pixel over its height; None means square.
+        converter: Kept from frame to frame by who has many. A frame's own starts
+            threads that live as long as the frame, each with its share of memory.
 
     Returns:
         RGB uint8 [H, W, 3]: turned upright, pixels square, one field of an
         interlaced frame.
     """
     width, height = shown_size(frame.width, frame.height, sample_aspect)
+    converter = converter or VideoReformatter()
+
+    def rgb(width: int, height: int) -> Picture:
+        shown = converter.reformat(frame, width, height, "rgb24", threads=1)
+        return cast(Picture, shown.to_ndarray())
+
     if frame.interlaced_frame and frame.height >= 4:
-        woven = frame.to_ndarray(format="rgb24", width=width)
+        woven = rgb(width, frame.height)
         picture = np.repeat(woven[0::2], 2, axis=0)[: frame.height]
         if height != frame.height:
             rows = np.arange(height) * frame.height // height
             picture = picture[rows]
     else:
-        picture = frame.to_ndarray(format="rgb24", width=width, height=height)
+        picture = rgb(width, height)
     turn, mirrored = orientation(frame)
     if mirrored:
         picture = picture[:, ::-1]

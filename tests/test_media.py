@@ -18,6 +18,9 @@ from hypothesis import strategies as st
 from index.errors import MediaError
 from index.media import open_output, open_video, upright
 
+TASKS = Path("/proc/self/task")
+"""Linux lists a process's threads there; elsewhere nothing is counted."""
+
 SHOTS = [("red", 1.0), ("blue", 1.0)]
 
 
@@ -84,6 +87,17 @@ def test_interlaced_pictures_show_one_field(tmp_path: Path) -> None:
     assert picture.shape == (48, 64, 3)
     assert make.nearest_colour(picture) == "red"
     assert make.nearest_colour(picture[1::2]) == "red"
+
+
+def test_pictures_start_no_threads(tmp_path: Path) -> None:
+    """A thread for each frame used up the memory that one file may take, after an hour of it."""
+    path = make.colour_video(tmp_path / "a.mp4", SHOTS)
+    with open_video(path) as video, av.open(str(path)) as other:
+        frames = list(other.decode(video=0))
+        before = sorted(TASKS.glob("*"))
+        for frame in frames:
+            video.upright(frame)
+        assert sorted(TASKS.glob("*")) == before
 
 
 def test_odd_sizes_are_kept(tmp_path: Path) -> None:
