@@ -112,7 +112,7 @@ def find(
     looker = Looker(library, localizer, queries)
     found = _moments(looker, windows, scope, plan)
     chosen = [m for m in found if m.presence >= request.threshold][: request.limit] or found[:1]
-    notes = list(scope.notes)
+    notes = [*scope.notes, *(query.sentence.unread for query in queries if query.sentence.unread)]
     if request.refine and chosen:
         chosen, more = refine(
             library,

@@ -37,11 +37,12 @@ class SentenceCache:
                 row = db["sentences"].get(_key(space_id, text))
             pooled = np.frombuffer(row["pooled"], "<f4")
             tokens = np.frombuffer(row["tokens"], "<f4").reshape(-1, len(pooled))
+            unread = str(row["unread"] or "")
         except (sqlite3.Error, NotFoundError, KeyError, TypeError, ValueError, OSError):
             return None
         if row["text"] != text or not np.isfinite(pooled).all() or not np.isfinite(tokens).all():
             return None
-        return Sentence(text, pooled, tokens)
+        return Sentence(text, pooled, tokens, unread)
 
     def put(self, space_id: str, sentence: Sentence) -> None:
         """Keeps an encoded sentence."""
@@ -68,9 +69,11 @@ class SentenceCache:
                     "text": sentence.text,
                     "pooled": np.ascontiguousarray(sentence.pooled, "<f4").tobytes(),
                     "tokens": np.ascontiguousarray(sentence.tokens, "<f4").tobytes(),
+                    "unread": sentence.unread,
                 },
                 pk="key",
                 replace=True,
+                alter=True,
             )
 
     def _open(self) -> Any:

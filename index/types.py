@@ -97,6 +97,8 @@ class Sentence:
     """float32 [D], L2-normalised, comparable with frame vectors."""
     tokens: Vectors
     """float32 [L, D], word-level tokens in the same space, valid ones only."""
+    unread: str = ""
+    """What of the text the model could not take in, for people; empty when it read all."""
 
 
 @dataclass(frozen=True)

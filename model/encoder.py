@@ -164,11 +164,7 @@ class SiglipEncoder:
                 "The model gave a vector that is no number (NaN, infinite or zero).",
                 "Check the model with 'gz doctor'.",
             )
-        return Sentence(text, vectors, words)
-
-    def is_truncated(self, text: str) -> bool:
-        """True when the sentence is longer than the model reads; the end of it is ignored."""
-        return self._text_parts()[0](text).truncated
+        return Sentence(text, vectors, words, tokens.unread)
 
     def _text_parts(self) -> tuple[SentenceTokenizer, TextTower]:
         if self._text is None:

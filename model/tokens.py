@@ -30,8 +30,8 @@ class Tokens:
     """int64 [max_length]."""
     valid: int
     """Tokens at the front that are no padding, the end token included."""
-    truncated: bool
-    """True when words at the end did not fit."""
+    unread: str
+    """What of the sentence is not in them, for people; empty when all of it is."""
 
 
 class SentenceTokenizer:
@@ -54,20 +54,34 @@ class SentenceTokenizer:
         self._ends = self._ending(settings)
         self._begins = settings.get("add_bos_token") is True
         self._bos = self._number(settings.get("bos_token"))
+        self._unknown = self._number(settings.get("unk_token"))
 
     def __call__(self, text: str) -> Tokens:
         """One sentence to tokens; raises UsageError when nothing is left of it."""
         words = " ".join(text.split()).lower()
         if not words:
             raise UsageError("The sentence is empty.", "Say in a few words what happens.")
-        ids: list[int] = self._tokenizer.encode(words, add_special_tokens=False).ids
+        encoded = self._tokenizer.encode(words, add_special_tokens=False)
+        ids: list[int] = encoded.ids
         front = [self._bos] if self._begins and self._bos is not None else []
         back = [] if self._ends is None else [self._ends]
         room = self.max_length - len(front) - len(back)
         kept = [*front, *ids[:room], *back]
         padded = np.full(self.max_length, self._pad, np.int64)
         padded[: len(kept)] = kept
-        return Tokens(padded, len(kept), len(ids) > room)
+        return Tokens(padded, len(kept), self._unread(words, encoded, room))
+
+    def _unread(self, words: str, encoded: Any, room: int) -> str:
+        pieces = list(zip(encoded.ids, encoded.offsets, strict=True))
+        strange = [words[a:b] for number, (a, b) in pieces[:room] if number == self._unknown]
+        said = []
+        if strange:
+            named = ", ".join(dict.fromkeys(strange))
+            said.append(f"The model does not know: {named}.")
+        if len(pieces) > room:
+            read = len(words[: pieces[room - 1][1][1]].split())
+            said.append(f"Only the first {read} words were read; the model takes no more.")
+        return " ".join(said)
 
     def _ending(self, settings: dict[str, Any]) -> int | None:
         """The end token, where the training put one: by the settings, else by the file itself."""

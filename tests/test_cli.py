@@ -317,6 +317,12 @@ def test_not_found_is_an_answer(archive: Archive) -> None:
     assert document["best_guess"]["end_s"] > 0
 
 
+def test_what_the_model_cannot_read_is_said(archive: Archive) -> None:
+    for _ in range(2):  # the second time from the cache of sentences
+        ran = archive.run("find", "a red thing " * 40, "--threshold", "0", "--no-refine")
+        assert "words were read" in ran.err
+
+
 def test_an_order_query_shows_the_evidence_of_each_part(archive: Archive) -> None:
     sentence = "a red door opens before a blue door opens"
     found = json.loads(archive.run("find", sentence, "--threshold", "0", "--json").out)

@@ -352,6 +352,14 @@ def test_the_shipped_model_knows_its_world() -> None:
     assert (logits[truth == 0] < 0).mean() > 0.98
 
 
+def test_the_shipped_model_names_words_it_never_heard() -> None:
+    encoder = load_encoder("demo", device="cpu")
+    assert (
+        encoder.encode_sentence("a red dog on the table").unread == "The model does not know: dog."
+    )
+    assert encoder.encode_sentence("a red ball on the table").unread == ""
+
+
 def test_the_shipped_model_is_small() -> None:
     size = sum(path.stat().st_size for path in WEIGHTS.iterdir())
     assert size < 4_500_000
