@@ -37,10 +37,12 @@ class SentenceCache:
                 row = db["sentences"].get(_key(space_id, text))
             pooled = np.frombuffer(row["pooled"], "<f4")
             tokens = np.frombuffer(row["tokens"], "<f4").reshape(-1, len(pooled))
-            unread = str(row["unread"] or "")
+            unread = row["unread"]
         except (sqlite3.Error, NotFoundError, KeyError, TypeError, ValueError, OSError):
             return None
-        if row["text"] != text or not np.isfinite(pooled).all() or not np.isfinite(tokens).all():
+        if row["text"] != text or not isinstance(unread, str):
+            return None
+        if not (np.isfinite(pooled).all() and np.isfinite(tokens).all()):
             return None
         return Sentence(text, pooled, tokens, unread)
 
