@@ -53,6 +53,12 @@ def index_videos(
     ] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Forget videos that are gone.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Try failed videos again.")] = False,
+    every_frame: Annotated[
+        bool,
+        typer.Option(
+            "--every-frame", help="Encode also frames that show nothing new; takes longer."
+        ),
+    ] = False,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Begin the library anew, also with another model.")
     ] = False,
@@ -89,6 +95,7 @@ def index_videos(
         prune=prune,
         retry=retry,
         rebuild=rebuild,
+        every_frame=every_frame,
         model_spec=spec,
         adapter=str(adapter_dir or ""),
         workers=workers,

@@ -102,6 +102,7 @@ def _status_fields(progress: IndexProgress) -> dict[str, object]:
         "share_done": progress.share_done,
         "video_s": progress.video_s,
         "frames": progress.frames,
+        "frames_encoded": progress.frames_encoded,
         "elapsed_s": progress.elapsed_s,
         "times_real_time": _speed(progress.video_s, progress.elapsed_s),
         "left_s": _left_s(progress),
@@ -128,6 +129,7 @@ def _summary_fields(summary: IndexSummary) -> dict[str, object]:
         "problems": [_problem_fields(problem) for problem in summary.problems],
         "video_s": summary.video_s,
         "frames": summary.frames,
+        "frames_encoded": summary.frames_encoded,
         "elapsed_s": summary.elapsed_s,
         "searchable": summary.searchable,
         "interrupted": summary.interrupted,
@@ -139,7 +141,7 @@ def _summary_text(summary: IndexSummary) -> str:
     speed = _speed(summary.video_s, summary.elapsed_s)
     if speed is not None:
         length = spoken_length(summary.video_s)
-        head += f" ({length} of video, {summary.frames:,} frames, {_speed_text(speed)})"
+        head += f" ({length} of video, {_frames(summary)}, {_speed_text(speed)})"
     counts = {
         "unchanged": summary.unchanged,
         "moved": summary.moved,
@@ -152,6 +154,12 @@ def _summary_text(summary: IndexSummary) -> str:
     }
     told = ", ".join([head, *(f"{count:,} {word}" for word, count in counts.items() if count)])
     return f"{told}; {_searchable(summary.searchable)}."
+
+
+def _frames(summary: IndexSummary) -> str:
+    text = f"{summary.frames:,} frames"
+    still = summary.frames - summary.frames_encoded
+    return f"{text}, {still / summary.frames:.0%} of them still" if still > 0 else text
 
 
 def _searchable(count: int) -> str:

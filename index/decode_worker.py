@@ -24,6 +24,7 @@ from .errors import MediaError
 from .media import open_video
 from .packets import drive_error
 from .sampling import Sampler
+from .stillness import StillnessDetector
 from .types import Picture, Preprocess
 
 if TYPE_CHECKING:
@@ -31,12 +32,16 @@ if TYPE_CHECKING:
 
 Message = tuple[str, Any]
 """Kind of the message and its body."""
+Shots = list[Picture | None]
+"""Pictures of samples; None where one looks like the last before it."""
 _ALIVE_S = 1.0
+_MOST_TIMES = 128
+"""Samples in one message, however few of them have pictures."""
 
 
 def serve(
     job: DecodeJob, preprocess: Preprocess, limits: DecodeLimits, heartbeat: Callable[[], None]
-) -> Iterator[tuple[Message, list[Picture]]]:
+) -> Iterator[tuple[Message, Shots]]:
     """Samples one video.
 
     Yields:
@@ -50,19 +55,26 @@ def serve(
     with open_video(job.path) as video:
         yield ("opened", video.info), []
         sampler = Sampler(video, job.step_s, start_s, job.end_s, heartbeat=heartbeat)
+        detector = StillnessDetector() if job.skip_still else None
         times: list[float] = []
-        pictures: list[Picture] = []
+        pictures: Shots = []
+        size_bytes = shown = 0
         for exact, frame in sampler.frames():
             time_s = float(exact)
             if job.after_s is not None and time_s <= job.after_s:
                 continue
             times.append(time_s)
-            pictures.append(np.ascontiguousarray(preprocess(video.upright(frame))))
+            if detector is not None and detector.repeats(time_s, frame):
+                pictures.append(None)
+            else:
+                picture = np.ascontiguousarray(preprocess(video.upright(frame)))
+                pictures.append(picture)
+                size_bytes, shown = size_bytes + picture.nbytes, shown + 1
             heartbeat()
-            full = len(times) >= limits.chunk_pictures
-            if full or sum(p.nbytes for p in pictures) >= limits.chunk_bytes:
+            full = shown >= limits.chunk_pictures or len(times) >= _MOST_TIMES
+            if full or size_bytes >= limits.chunk_bytes:
                 yield ("frames", times), pictures
-                times, pictures = [], []
+                times, pictures, size_bytes, shown = [], [], 0, 0
         if times:
             yield ("frames", times), pictures
         yield ("finished", sampler.report()), []
@@ -107,21 +119,26 @@ def work(connection: Connection[Any, Any], preprocess: bytes, limits: DecodeLimi
             _send(connection, describe_failure(error, job.path), [])
 
 
-def receive(connection: Connection[Any, Any]) -> tuple[Message, list[Picture]]:
+def receive(connection: Connection[Any, Any]) -> tuple[Message, Shots]:
     """The next message and its pictures; the other end of ``work``."""
     kind, body, shapes = connection.recv()
-    pictures = []
+    pictures: Shots = []
     for shape in shapes:
+        if shape is None:
+            pictures.append(None)
+            continue
         picture = np.empty(shape, np.uint8)
         connection.recv_bytes_into(picture.reshape(-1).data)
         pictures.append(picture)
     return (kind, body), pictures
 
 
-def _send(connection: Connection[Any, Any], message: Message, pictures: list[Picture]) -> None:
-    connection.send((*message, [picture.shape for picture in pictures]))
+def _send(connection: Connection[Any, Any], message: Message, pictures: Shots) -> None:
+    shapes = [None if picture is None else picture.shape for picture in pictures]
+    connection.send((*message, shapes))
     for picture in pictures:
-        connection.send_bytes(picture.reshape(-1).data)
+        if picture is not None:
+            connection.send_bytes(picture.reshape(-1).data)
 
 
 class _Heartbeat:

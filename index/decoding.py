@@ -21,8 +21,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from .decode_worker import Message, describe_failure, receive, serve, work
-from .types import Picture, Preprocess, SamplingReport, VideoInfo
+from .decode_worker import Message, Shots, describe_failure, receive, serve, work
+from .types import Preprocess, SamplingReport, VideoInfo
 
 _START_S = 120.0
 
@@ -39,6 +39,8 @@ class DecodeJob:
     end_s: float | None = None
     after_s: float | None = None
     """Frames at or before this time are left out: where an interrupted run got to."""
+    skip_still: bool = False
+    """Send no picture of a sample that shows nothing new beside the last one sent."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class Frames:
 
     key: int
     times_s: list[float]
-    pictures: list[Picture]
+    pictures: Shots
+    """None where a sample looks like the last one that has a picture."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ def _decode_here(
         yield _event(job.key, describe_failure(error, job.path), [])
 
 
-def _event(key: int, message: Message, pictures: list[Picture]) -> DecodeEvent:
+def _event(key: int, message: Message, pictures: Shots) -> DecodeEvent:
     kind, body = message
     if kind == "opened":
         return Opened(key, body)

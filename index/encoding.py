@@ -1,7 +1,8 @@
 """Turns decoded pictures into vectors while the decoder goes on.
 
 Batches fill across videos, so a hundred short clips cost no more calls than
-one long film. One thread encodes; at most two full batches wait for it, so memory
+one long film. A frame without a picture looks like the last one of its video that
+has one, and gets its vector. One thread encodes; at most two full batches wait for it, so memory
 does not grow with the length of a video.
 """
 
@@ -24,11 +25,14 @@ Refuse = Callable[[int, str], None]
 _BATCHES_AHEAD = 2
 
 
-@dataclass(frozen=True)
-class _Frame:
+@dataclass
+class _Shot:
+    """A picture, and the times at which its video shows it that wait for its vector."""
+
     key: int
-    time_s: float
+    times_s: list[float]
     picture: Picture
+    vector: Vectors | None = None
 
 
 class EncodeQueue:
@@ -51,8 +55,9 @@ class EncodeQueue:
         self._encoder = encoder
         self._deliver, self._complete, self._refuse = deliver, complete, refuse
         self._batch_size = max(1, encoder.batch_size)
-        self._pending: list[_Frame] = []
-        self._running: deque[tuple[list[_Frame], Future[Vectors]]] = deque()
+        self._pending: list[_Shot] = []
+        self._running: deque[tuple[list[_Shot], Future[Vectors]]] = deque()
+        self._last: dict[int, _Shot] = {}
         self._outstanding: Counter[int] = Counter()
         self._ended: set[int] = set()
         self._dropped: set[int] = set()
@@ -69,20 +74,36 @@ class EncodeQueue:
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def add(self, key: int, times_s: Sequence[float], pictures: Sequence[Picture]) -> None:
-        """Queues frames of a video; may deliver earlier ones."""
+    def add(self, key: int, times_s: Sequence[float], pictures: Sequence[Picture | None]) -> None:
+        """Queues frames of a video; may deliver earlier ones.
+
+        Args:
+            key: The video.
+            times_s: Of the frames, later than those queued before.
+            pictures: None for a frame that looks like the one before; never the first.
+        """
         if key in self._dropped:
             return
         self._outstanding[key] += len(pictures)
-        self._pending += [
-            _Frame(key, time_s, picture) for time_s, picture in zip(times_s, pictures, strict=True)
-        ]
+        for time_s, picture in zip(times_s, pictures, strict=True):
+            if picture is None:
+                self._repeat(self._last[key], time_s)
+            else:
+                shot = self._last[key] = _Shot(key, [time_s], picture)
+                self._pending.append(shot)
         while len(self._pending) >= self._batch_size:
             batch, self._pending = (
                 self._pending[: self._batch_size],
                 self._pending[self._batch_size :],
             )
             self._submit(batch)
+
+    def _repeat(self, shot: _Shot, time_s: float) -> None:
+        if shot.vector is None:
+            shot.times_s.append(time_s)
+        else:
+            self._outstanding[shot.key] -= 1
+            self._deliver(shot.key, np.array([time_s]), shot.vector[None])
 
     def end(self, key: int) -> None:
         """Says that no more frames of this video will come."""
@@ -92,7 +113,8 @@ class EncodeQueue:
     def drop(self, key: int) -> None:
         """Forgets a video; frames of it that are still queued are not delivered."""
         self._dropped.add(key)
-        self._pending = [frame for frame in self._pending if frame.key != key]
+        self._last.pop(key, None)
+        self._pending = [shot for shot in self._pending if shot.key != key]
 
     def drain(self) -> None:
         """Encodes and delivers everything that is queued."""
@@ -102,8 +124,8 @@ class EncodeQueue:
         while self._running:
             self._collect()
 
-    def _submit(self, batch: list[_Frame]) -> None:
-        pictures = [frame.picture for frame in batch]
+    def _submit(self, batch: list[_Shot]) -> None:
+        pictures = [shot.picture for shot in batch]
         self._running.append((batch, self._pool.submit(self._encoder.encode_pictures, pictures)))
         while len(self._running) > _BATCHES_AHEAD or self._running[0][1].done():
             self._collect()
@@ -114,18 +136,22 @@ class EncodeQueue:
         batch, future = self._running.popleft()
         self._hand_over(batch, future.result())
 
-    def _hand_over(self, batch: list[_Frame], vectors: Vectors) -> None:
-        keys = np.array([frame.key for frame in batch])
-        times = np.array([frame.time_s for frame in batch], np.float64)
+    def _hand_over(self, batch: list[_Shot], vectors: Vectors) -> None:
+        keys = np.array([shot.key for shot in batch])
         for key in dict.fromkeys(keys.tolist()):
-            own = keys == key
+            own = np.flatnonzero(keys == key)
             if key in self._dropped:
                 continue
+            shots = [batch[k] for k in own]
+            counts = [len(shot.times_s) for shot in shots]
             if not np.isfinite(vectors[own]).all():
-                self._give_up(key, int(own.sum()), "the model gave numbers that are not finite")
+                self._give_up(key, sum(counts), "the model gave numbers that are not finite")
                 continue
-            self._outstanding[key] -= int(own.sum())
-            self._deliver(key, times[own], vectors[own])
+            for shot, vector in zip(shots, vectors[own], strict=True):
+                shot.vector = vector
+            self._outstanding[key] -= sum(counts)
+            times_s = np.array([time_s for shot in shots for time_s in shot.times_s], np.float64)
+            self._deliver(key, times_s, np.repeat(vectors[own], counts, axis=0))
             self._settle(key)
 
     def _give_up(self, key: int, frames: int, reason: str) -> None:
@@ -139,4 +165,5 @@ class EncodeQueue:
         if key in self._ended and key not in self._dropped and not self._outstanding[key]:
             self._ended.discard(key)
             del self._outstanding[key]
+            self._last.pop(key, None)
             self._complete(key)

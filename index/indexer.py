@@ -157,6 +157,7 @@ class _Run:
                 failed_before=self._summary.failed_before + counts.failed_before,
                 video_s=counts.video_s,
                 frames=counts.frames,
+                frames_encoded=counts.frames_encoded,
                 offline_roots=(*self._summary.offline_roots, *counts.lost_roots),
             )
 

@@ -20,6 +20,8 @@ class IndexOptions:
     """Forget the videos that are gone from folders that are there."""
     retry: bool = False
     """Try again what failed or was quarantined."""
+    every_frame: bool = False
+    """Encode also the samples that show nothing new beside the one before."""
     rebuild: bool = False
     """Move the present library aside and start a new one."""
     model_spec: str = ""
@@ -52,6 +54,8 @@ class IndexProgress:
     share_done: float
     """0 to 1 by bytes of the files to be indexed."""
     frames: int
+    frames_encoded: int
+    """Of those, how many went through the model; the others look like one that did."""
     elapsed_s: float
     current: bytes
     """Path of the video being read."""
@@ -79,6 +83,7 @@ class IndexSummary:
     problems: tuple[Problem, ...] = ()
     video_s: float = 0.0
     frames: int = 0
+    frames_encoded: int = 0
     elapsed_s: float = 0.0
     searchable: int = 0
     """Videos that ``find`` can search now."""

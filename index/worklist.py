@@ -40,6 +40,7 @@ class Counts:
     failed_before: int = 0
     video_s: float = 0.0
     frames: int = 0
+    frames_encoded: int = 0
     lost_roots: list[bytes] = field(default_factory=list)
 
 
@@ -122,6 +123,7 @@ class Worklist:
             video.info = event.info
         elif isinstance(event, Frames):
             video.read_s = event.times_s[-1]
+            self.counts.frames_encoded += sum(p is not None for p in event.pictures)
             queue.add(event.key, event.times_s, event.pictures)
         elif isinstance(event, Finished):
             video.report = event.report
@@ -174,7 +176,14 @@ class Worklist:
         step_s = self._options.step_s
         # The frame nearest to a sample point may lie a little before or after it.
         start_s = 0.0 if staged_s is None else staged_s // step_s * step_s
-        return DecodeJob(video_id, candidate.path, step_s, start_s, after_s=staged_s)
+        return DecodeJob(
+            video_id,
+            candidate.path,
+            step_s,
+            start_s,
+            after_s=staged_s,
+            skip_still=not self._options.every_frame,
+        )
 
     def _settle(self, own: VideoRow, stat: FileStat) -> bool:
         """A file whose date changed but whose content did not keeps its row as it is."""
@@ -320,6 +329,7 @@ class Worklist:
                 video_s=self.counts.video_s + sum(v.read_s for v in self._open.values()),
                 share_done=(self._done_bytes + part) / max(1, self._total_bytes),
                 frames=self.counts.frames,
+                frames_encoded=self.counts.frames_encoded,
                 elapsed_s=now - self._started,
                 current=video.candidate.path if video else b"",
             )

@@ -68,7 +68,7 @@ def main() -> int:
         name, *words = point.split(":")
         failpoints.arm(name, _action(words))
     encoder = FakeEncoder()
-    options = IndexOptions(model_spec="fake", chunk_frames=4)
+    options = IndexOptions(model_spec="fake", chunk_frames=4, every_frame=True)
     try:
         summary = index_paths(Path(library), [Path(folder)], encoder, options, Quiet())
     except GzError as error:

@@ -54,7 +54,7 @@ class Home:
 
     def index(self, *paths: Path, encoder: FakeEncoder | None = None, **options) -> IndexSummary:
         self.encoder, self.seen = encoder or FakeEncoder(), Recorder()
-        options = {"model_spec": "fake", "workers": 0, **options}
+        options = {"model_spec": "fake", "workers": 0, "every_frame": True, **options}
         return index_paths(
             self.library,
             list(paths) or [self.videos],
