@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import warnings
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -10,15 +9,22 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from index.errors import GzError, NoSpaceError
+from index.errors import GzError
 
-from . import demo_cmd, doctor_cmd, eval_cmd, export_cmd, find_cmd, index_cmd, ls_cmd, train_cmd
+from . import (
+    demo_cmd,
+    doctor_cmd,
+    eval_cmd,
+    export_cmd,
+    find_cmd,
+    index_cmd,
+    ls_cmd,
+    shell_cmd,
+    train_cmd,
+)
+from .failures import PIPE_CLOSED, explained
 from .options import DebugOption, LibraryOption, QuietOption, Settings, settings_of
 from .render import OutputClosed, Screen
-
-INTERRUPTED = 130
-PIPE_CLOSED = 141
-UNFORESEEN = 70
 
 _EPILOG = (
     "Exit status: 0 fine; 1 find found nothing; 2 usage; 3 finished, but some files failed; "
@@ -54,30 +60,9 @@ def _report(settings: Settings, error: BaseException) -> int:
     screen = Screen(as_json=settings.as_json)
     if settings.debug:
         screen.traceback(error)
-    message, remedy, code = _explained(error)
+    message, remedy, code = explained(error)
     screen.error(message, remedy, code)
     return code
-
-
-def _explained(error: BaseException) -> tuple[str, str, int]:
-    """What happened, what to do next, and the exit status."""
-    if isinstance(error, GzError):
-        return error.message, error.remedy, error.exit_code
-    if isinstance(error, KeyboardInterrupt):
-        return str(error) or "Interrupted", "", INTERRUPTED
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            "No space left on the disk.",
-            "Free some space and run the same command again.",
-            (NoSpaceError.exit_code),
-        )
-    if isinstance(error, OSError) and error.strerror:
-        name = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror}{name}", "", UNFORESEEN
-    if isinstance(error, MemoryError):
-        return "Not enough memory.", "Close other programs, or use a smaller --model.", UNFORESEEN
-    what = f"{type(error).__name__}: {error}"
-    return f"gz did not foresee this: {what}", "--debug shows where it happened.", UNFORESEEN
 
 
 app = typer.Typer(
@@ -117,6 +102,7 @@ def _root(
 
 app.command("index")(index_cmd.index_videos)
 app.command("find")(find_cmd.find)
+app.command("shell")(shell_cmd.shell)
 app.command("export-clips")(export_cmd.export_clips)
 app.command("ls")(ls_cmd.ls)
 app.command("demo")(demo_cmd.demo)

@@ -9,7 +9,7 @@ import typer
 
 from index.errors import UsageError
 
-from .find_view import FindView, show_hits, show_not_found, show_paths
+from .find_view import show_notes, show_paths, show_result
 from .options import (
     DebugOption,
     DeviceOption,
@@ -20,7 +20,7 @@ from .options import (
     settings_of,
 )
 from .render import Screen
-from .results import find_fields, remember
+from .results import find_fields
 
 if TYPE_CHECKING:
     from index.types import FindRequest, FindResult
@@ -120,26 +120,10 @@ def search(
     grounder: str | None = None,
 ) -> FindResult:
     """Runs one search and remembers its result for ``gz export-clips``."""
-    from index.find import find as find_moments
-    from index.sentences import SentenceCache
-    from index.vectors import VectorCache
+    from .searcher import Searcher
 
-    from .opening import open_encoder_of, open_library, open_localizer
-
-    with open_library(library_dir) as library, screen.progress() as progress:
-        encoder = open_encoder_of(screen, library, device)
-        cache = VectorCache.load(library, screen.note)
-        result = find_moments(
-            library,
-            cache,
-            encoder,
-            open_localizer(library, grounder, device, screen.note),
-            request,
-            SentenceCache(library_dir),
-            FindView(progress),
-        )
-    remember(library_dir, result)
-    return result
+    with Searcher(screen, library_dir, device, grounder) as searcher:
+        return searcher.ask(request)
 
 
 def _show(
@@ -149,10 +133,6 @@ def _show(
         screen.json("find", find_fields(result))
     elif paths or print0:
         show_paths(screen, result, nul=print0)
-    elif result.hits:
-        show_hits(screen, result, player=player)
+        show_notes(screen, result)
     else:
-        show_not_found(screen, result)
-    if not as_json:
-        for note in result.notes:
-            screen.note(note)
+        show_result(screen, result, player=player)

@@ -51,6 +51,21 @@ def searched(result: FindResult) -> str:
     return f"{videos}, {spoken_length(result.searched_s)}"
 
 
+def show_result(screen: Screen, result: FindResult, *, player: bool) -> None:
+    """Hits, or that there are none, and what else is to be known."""
+    if result.hits:
+        show_hits(screen, result, player=player)
+    else:
+        show_not_found(screen, result)
+    show_notes(screen, result)
+
+
+def show_notes(screen: Screen, result: FindResult) -> None:
+    """What the search met on its way."""
+    for note in result.notes:
+        screen.note(note)
+
+
 def show_hits(screen: Screen, result: FindResult, *, player: bool) -> None:
     """A line for each hit, best first; below it its evidence and a command that plays it."""
     rank_width = len(str(result.hits[-1].rank))

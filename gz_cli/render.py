@@ -181,7 +181,7 @@ class Screen:
 
     def error(self, message: str, remedy: str, exit_code: int) -> None:
         """What happened and what to do next; as JSON where results are JSON too."""
-        message = _sentence(message)
+        message = as_sentence(message)
         if self.as_json:
             fields = {"message": message, "remedy": remedy, "exit_code": exit_code}
             self._err(json.dumps({"version": JSON_VERSION, "type": "error", **fields}))
@@ -226,7 +226,7 @@ class Screen:
             raise OutputClosed from None
 
 
-def _sentence(message: str) -> str:
+def as_sentence(message: str) -> str:
     """Begins like a sentence, unless with a name or a number, and ends like one."""
     first = message.split(" ", 1)[0]
     begun = message[:1].upper() + message[1:] if first.isalpha() and first != "gz" else message

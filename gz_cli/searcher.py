@@ -1,0 +1,132 @@
+"""A library kept open with its model, for one question or for many."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from .find_view import FindView
+from .grounding import REMEMBERED
+from .render import Screen
+from .results import remember
+
+if TYPE_CHECKING:
+    from index.sentences import SentenceCache
+    from index.store import Library
+    from index.types import Encoder, FindRequest, FindResult, Localizer
+    from index.vectors import VectorCache
+
+
+class Searcher:
+    """Answers questions about one library; what is slow to open is opened once.
+
+    Between two questions it notices that the library has changed, was begun anew or
+    got another grounder. The result of each question is remembered for
+    ``gz export-clips``.
+
+    Args:
+        screen: Where notes and progress go.
+        library_dir: Folder of the library.
+        device: Where the model computes; None takes the best.
+        grounder: A trained model's folder or hub id; None takes the library's own.
+    """
+
+    def __init__(
+        self,
+        screen: Screen,
+        library_dir: Path,
+        device: str | None = None,
+        grounder: str | None = None,
+    ) -> None:
+        self._screen, self._library_dir = screen, library_dir
+        self._device, self._grounder = device, grounder
+        self._library: Library | None = None
+        self._encoder: Encoder | None = None
+        self._localizer: Localizer
+        self._sentences: SentenceCache
+        self._cache: VectorCache
+        self._generation = -1
+        self._files: tuple[object, ...] = ()
+
+    def __enter__(self) -> Searcher:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the library; the next question opens it again."""
+        library, self._library = self._library, None
+        if library is not None:
+            library.close()
+
+    def ask(self, request: FindRequest) -> FindResult:
+        """Runs one search.
+
+        Raises:
+            NothingIndexedError: There is no library, or no video in it.
+            LibraryError: It is damaged or newer.
+            ModelError: Its model is missing, or not the one that made it.
+            UsageError: The request makes no sense.
+        """
+        from index.find import find
+
+        with self._screen.progress() as progress:
+            library, encoder = self._opened()
+            result = find(
+                library,
+                self._cache,
+                encoder,
+                self._localizer,
+                request,
+                self._sentences,
+                FindView(progress),
+            )
+        remember(self._library_dir, result)
+        return result
+
+    def _opened(self) -> tuple[Library, Encoder]:
+        """The library as it is now, and the model that made it."""
+        from index.sentences import SentenceCache
+        from index.vectors import VectorCache
+
+        from .opening import open_encoder_of, open_library, open_localizer, require_same_space
+
+        files = self._state_of_files()
+        if self._library is None or files != self._files:
+            self.close()
+            self._library, self._generation = open_library(self._library_dir), -1
+            if self._encoder is None or self._library.space != self._encoder.space:
+                self._encoder = open_encoder_of(self._screen, self._library, self._device)
+            require_same_space(self._library, self._encoder)
+            self._localizer = open_localizer(
+                self._library, self._grounder, self._device, self._screen.note
+            )
+            self._sentences = SentenceCache(self._library_dir)
+            self._files = files
+        library, generation = self._library, self._library.generation
+        if generation != self._generation:
+            self._cache = VectorCache.load(library, self._screen.note)
+            self._generation = generation
+        assert self._encoder is not None  # noqa: S101 - opened with the library
+        return library, self._encoder
+
+    def _state_of_files(self) -> tuple[object, ...]:
+        """Changes when another library lies there, or when it uses another grounder."""
+        from index.schema import DATABASE_NAME
+
+        state: list[object] = []
+        for name in (DATABASE_NAME, REMEMBERED):
+            try:
+                stat = (self._library_dir / name).stat()
+            except OSError:
+                state.append(None)
+                continue
+            state.append(stat.st_ino if name == DATABASE_NAME else stat.st_mtime_ns)
+        return tuple(state)

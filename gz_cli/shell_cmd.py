@@ -1,0 +1,198 @@
+"""``gz shell``: sentence after sentence, with the library and the model kept warm."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from index.errors import GzError
+
+from .failures import explained
+from .find_view import show_result
+from .options import (
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    LibraryOption,
+    QuietOption,
+    parse_seconds,
+    settings_of,
+)
+from .render import Screen, as_sentence
+from .results import find_fields
+from .searcher import Searcher
+from .shell_lines import HELP, ShellSettings, asked, changed, document
+
+if TYPE_CHECKING:
+    from index.types import FindRequest
+
+_PROMPT = "gz> "
+_REMEMBERED_LINES = 1000
+
+
+def shell(
+    ctx: typer.Context,
+    limit: Annotated[
+        int, typer.Option("-k", "--limit", min=1, metavar="N", help="Hits at most.")
+    ] = 10,
+    within: Annotated[
+        list[str] | None,
+        typer.Option("--in", metavar="PATH|GLOB", help="Search only there; may be repeated."),
+    ] = None,
+    after_s: Annotated[
+        float | None,
+        typer.Option(
+            "--after", parser=parse_seconds, metavar="TIME", help="Not before this in a video."
+        ),
+    ] = None,
+    before_s: Annotated[
+        float | None,
+        typer.Option(
+            "--before", parser=parse_seconds, metavar="TIME", help="Not later than this in a video."
+        ),
+    ] = None,
+    refine: Annotated[
+        bool,
+        typer.Option(
+            "--refine/--no-refine", help="Look again at the edges of the best hits, at 4 fps."
+        ),
+    ] = True,
+    threshold: Annotated[
+        float,
+        typer.Option("--threshold", min=0.0, max=1.0, metavar="P", help="How sure a hit must be."),
+    ] = 0.5,
+    player: Annotated[
+        bool, typer.Option("--player", help="With each hit a command that plays it.")
+    ] = False,
+    grounder: Annotated[
+        str | None,
+        typer.Option(
+            "--grounder", metavar="DIR|ID", help="Trained grounding to use; else the library's own."
+        ),
+    ] = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+    library: LibraryOption = None,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Ask for one sentence after another; only the first one has to wait.
+
+    With --json it serves a program: each line read is a request, an object such as
+    {"id": 1, "sentence": "a dog jumps", "k": 5}, and each line written its answer.
+    """
+    from index.types import FindRequest
+
+    settings = settings_of(ctx)
+    screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
+    request = FindRequest(
+        sentence="",
+        limit=limit,
+        within=tuple(within or ()),
+        after_s=after_s,
+        before_s=before_s,
+        refine=refine,
+        threshold=threshold,
+    )
+    with Searcher(screen, settings.library_dir, device, grounder) as searcher:
+        if settings.as_json:
+            _serve(screen, searcher, request)
+        else:
+            _converse(screen, searcher, ShellSettings(request, player), settings.debug)
+
+
+def _serve(screen: Screen, searcher: Searcher, defaults: FindRequest) -> None:
+    """Answers each line of stdin with one line; no bad request ends it."""
+    for raw in sys.stdin.buffer:
+        line = raw.decode("utf-8", "replace").strip()
+        if not line:
+            continue
+        read: dict[str, Any] = {}
+        try:
+            read = document(line)
+            result = searcher.ask(asked(defaults, read))
+        except Exception as error:  # the next request may be a good one
+            message, remedy, code = explained(error)
+            answer = {"message": as_sentence(message), "remedy": remedy, "exit_code": code}
+            screen.json("error", {"id": read.get("id"), **answer})
+        else:
+            screen.json("find", {"id": read.get("id"), **find_fields(result)})
+
+
+def _converse(screen: Screen, searcher: Searcher, settings: ShellSettings, debug: bool) -> None:
+    """Answers what a person types until they leave."""
+    watched = sys.stdin.isatty()
+    if watched:
+        screen.note("Type what is to be seen; :help lists settings, Ctrl-D leaves.")
+    with _line_reader(watched) as read:
+        while True:
+            try:
+                line = read()
+                if line is None and watched:
+                    screen.note("")
+                if line is None or line in (":quit", ":q", ":exit"):
+                    return
+                settings = _one(screen, searcher, settings, line)
+            except KeyboardInterrupt:
+                if not watched:
+                    raise
+                screen.note("Interrupted; Ctrl-D leaves.")
+            except GzError as error:
+                if debug:
+                    screen.traceback(error)
+                screen.error(error.message, error.remedy, error.exit_code)
+
+
+def _one(screen: Screen, searcher: Searcher, settings: ShellSettings, line: str) -> ShellSettings:
+    if line in (":help", ":h", ":?"):
+        screen.result(HELP)
+    elif line == ":settings":
+        screen.result(settings.described())
+    elif line.startswith(":"):
+        return changed(settings, line)
+    elif line:
+        result = searcher.ask(replace(settings.request, sentence=line))
+        show_result(screen, result, player=settings.player)
+    return settings
+
+
+@contextmanager
+def _line_reader(watched: bool) -> Iterator[Callable[[], str | None]]:
+    """A function that gives the next line without its ending, and None after the last."""
+    if not watched:
+        yield lambda: next((line.strip() for line in sys.stdin), None)
+        return
+    history = _history_file()
+    with suppress(ImportError):
+        import readline
+
+        with suppress(OSError):
+            readline.read_history_file(history)
+
+    def read() -> str | None:
+        try:
+            return input(_PROMPT).strip()
+        except EOFError:
+            return None
+
+    try:
+        yield read
+    finally:
+        with suppress(ImportError, OSError):
+            import readline
+
+            history.parent.mkdir(parents=True, exist_ok=True)
+            readline.set_history_length(_REMEMBERED_LINES)
+            readline.write_history_file(history)
+
+
+def _history_file() -> Path:
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("groundzero", appauthor=False)) / "shell_history"

@@ -1,0 +1,214 @@
+"""``gz shell``: many questions to one process, by a person and by a program."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from media_factory import colour_video
+from tiny_siglip import make_model
+
+GZ = str(Path(sys.executable).parent / "gz")
+
+
+def environment(folder: Path) -> dict[str, str]:
+    keep = {k: v for k, v in os.environ.items() if not k.startswith(("GZ_", "XDG_"))}
+    return keep | {
+        "GZ_LIBRARY": str(folder / "library"),
+        "XDG_STATE_HOME": str(folder / "state"),
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        "TERM": "dumb",
+    }
+
+
+def gz(folder: Path, *arguments: str | Path, typed: str | None = None) -> tuple[int, str, str]:
+    ran = subprocess.run(
+        [GZ, *arguments],
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=environment(folder),
+        cwd=folder,
+        check=False,
+    )
+    assert "Traceback" not in ran.stderr, ran.stderr
+    return ran.returncode, ran.stdout, ran.stderr
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a library of two videos."""
+    folder = tmp_path_factory.mktemp("shell")
+    make_model(folder / "tiny")
+    (folder / "videos").mkdir()
+    colour_video(folder / "videos" / "a.mp4", [("red", 4.0), ("blue", 4.0)], fps=8)
+    colour_video(folder / "videos" / "b.mp4", [("green", 6.0)], fps=8)
+    code, _, err = gz(folder, "index", "videos", "--model", "tiny")
+    assert code == 0, err
+    return folder
+
+
+class Conversation:
+    """A running ``gz shell --json``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.process = subprocess.Popen(
+            [GZ, "shell", "--json", "--threshold", "0", "--no-refine"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment(folder),
+            cwd=folder,
+            text=True,
+        )
+
+    def ask(self, line: str) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+
+@pytest.fixture(scope="module")
+def conversation(home: Path) -> Iterator[Conversation]:
+    talk = Conversation(home)
+    with talk.process:
+        yield talk
+    assert talk.process.returncode == 0
+
+
+def test_a_program_gets_what_find_gives(home: Path, conversation: Conversation) -> None:
+    asked = {"id": "x1", "sentence": "a red thing", "k": 2}
+    answer = conversation.ask(json.dumps(asked))
+    code, out, _ = gz(
+        home, "find", "a red thing", "-k", "2", "--json", "--threshold", "0", "--no-refine"
+    )
+    assert code == 0
+    assert answer.pop("id") == "x1"
+    assert answer == json.loads(out)
+
+
+def test_a_bare_line_is_a_sentence(conversation: Conversation) -> None:
+    answer = conversation.ask("a blue thing")
+    assert (answer["type"], answer["sentence"], answer["id"]) == ("find", "a blue thing", None)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{nonsense", "no JSON"),
+        ('{"id": 7}', "no sentence"),
+        ('{"id": 7, "sentence": "a", "kk": 1}', "strange key"),
+        ('{"id": 7, "sentence": "a", "k": 0}', "not a number of hits"),
+        ('{"id": 7, "sentence": "a", "threshold": 2}', "between 0 and 1"),
+        ('{"id": 7, "sentence": "a", "refine": "no"}', "neither true nor false"),
+        ('{"id": 7, "sentence": "a", "after": "1:99"}', "not a time"),
+        ('{"id": 7, "sentence": ["a"]}', "is text"),
+        ('{"id": 7, "sentence": " "}', "empty"),
+        ('{"id": 7, "sentence": "a", "in": "/nowhere"}', "No indexed video"),
+    ],
+)
+def test_no_bad_request_ends_it(conversation: Conversation, line: str, said: str) -> None:
+    refused = conversation.ask(line)
+    assert refused["type"] == "error"
+    assert said in refused["message"]
+    assert refused["exit_code"] == 2
+    assert refused["id"] == (7 if "7" in line else None)
+    assert conversation.ask('{"sentence": "a red thing"}')["type"] == "find"
+
+
+def test_settings_of_a_request(home: Path, conversation: Conversation) -> None:
+    request = {"sentence": "a red thing", "in": ["videos/a.mp4"], "after": "0:04", "before": 8}
+    answer = conversation.ask(json.dumps(request))
+    assert answer["searched"]["videos"] == 1
+    assert all(hit["start_s"] >= 4 for hit in answer["hits"])
+
+
+def test_what_another_process_indexes_is_found(home: Path, conversation: Conversation) -> None:
+    assert conversation.ask("a thing")["searched"]["videos"] == 2
+    late = colour_video(home / "late.mp4", [("yellow", 5.0)], fps=8)
+    assert gz(home, "index", late)[0] == 0
+    assert conversation.ask("a thing")["searched"]["videos"] == 3
+    late.unlink()
+    gz(home, "index", home, "--exclude", "tiny", "--exclude", "library")
+    assert conversation.ask("a thing")["searched"]["videos"] == 2
+    assert gz(home, "index", "videos", "--rebuild")[0] == 0
+    assert conversation.ask("a thing")["searched"]["videos"] == 2
+
+
+def test_clips_can_be_cut_afterwards(home: Path) -> None:
+    code, out, err = gz(home, "shell", "--threshold", "0", typed="a red thing\n:k 1\na red thing\n")
+    assert code == 0, err
+    assert len(out.splitlines()) > 1
+    code, out, err = gz(home, "export-clips", "--out", home / "clips")
+    assert code == 0, err
+    assert len(out.splitlines()) == 1
+
+
+def test_lines_from_a_pipe_are_answered_as_find_does(home: Path) -> None:
+    typed = ":k 1\n:refine off\n:threshold 0\n:settings\na blue thing\n:frob\n:k x\n:quit\nlost\n"
+    code, out, err = gz(home, "shell", typed=typed)
+    assert code == 0
+    _, found, _ = gz(home, "find", "a blue thing", "-k", "1", "--no-refine", "--threshold", "0")
+    assert out.splitlines()[0].startswith(":k 1  :refine off  :threshold 0")
+    assert out.splitlines()[1:] == found.splitlines()
+    assert "no setting :frob" in err
+    assert ":k:" in err
+    assert "lost" not in err
+
+
+def test_without_a_library_it_says_so_and_stays(tmp_path: Path) -> None:
+    code, out, err = gz(tmp_path, "shell", typed="a\n:help\n")
+    assert code == 0
+    assert "gz index" in err
+    assert ":threshold" in out
+
+
+def test_a_person_at_a_terminal(home: Path) -> None:
+    """Prompt, answer, Ctrl-C that only stops a line, history, Ctrl-D that leaves."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [GZ, "shell", "--threshold", "0", "--no-refine", "-k", "1"],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=environment(home),
+        cwd=home,
+        start_new_session=True,
+    )
+    os.close(slave)
+    shown = ""
+
+    def until(text: str) -> None:
+        nonlocal shown
+        limit = time.monotonic() + 60
+        while text not in shown and time.monotonic() < limit:
+            if select.select([master], [], [], 0.2)[0]:
+                shown += os.read(master, 4096).decode("utf-8", "replace")
+        assert text in shown, shown
+        shown = shown[shown.index(text) + len(text) :]
+
+    until("gz> ")
+    os.write(master, b"a red thing\n")
+    until("Searched 2 videos")
+    until("gz> ")
+    os.kill(process.pid, signal.SIGINT)
+    until("Ctrl-D leaves")
+    until("gz> ")
+    os.write(master, b"\x04")
+    assert process.wait(timeout=60) == 0
+    os.close(master)
+    assert "a red thing" in (home / "state" / "groundzero" / "shell_history").read_text()
