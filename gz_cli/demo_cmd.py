@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,15 +30,27 @@ _CLIPS = 3
 
 
 @dataclass(frozen=True)
+class Way:
+    """A way of searching that the demo compares with the others."""
+
+    trained: bool
+    """With the grounder that comes with the model, not with the training-free localizer."""
+    refine: bool
+    """Looking again at 4 fps."""
+
+
+WAYS = tuple(Way(trained, refine) for trained in (False, True) for refine in (False, True))
+
+
+@dataclass(frozen=True)
 class DemoOutcome:
     """Everything that a run of the demo showed."""
 
     archive: DemoArchive
     summary: IndexSummary
     answers: dict[DemoQuery, FindResult]
-    scores: DemoScores
-    coarse_scores: DemoScores
-    """The same searches without looking again at 4 fps."""
+    scores: dict[Way, DemoScores]
+    """How each way of searching did; `answers` are those of the last one."""
     clips: tuple[ClipResult, ...]
     seconds: dict[str, float]
     """Wall time of each step."""
@@ -95,10 +107,11 @@ def _run(screen: Screen, folder: Path, seed: int) -> DemoOutcome:
     with _timed(seconds, "index"):
         summary = _index(screen, folder, archive)
     with _timed(seconds, "find"):
-        answers, coarse = _find_all(screen, folder, archive)
+        found = _find_all(screen, folder, archive)
     with _timed(seconds, "export"):
-        clips = _export(screen, folder, answers)
-    return DemoOutcome(archive, summary, answers, score(answers), score(coarse), clips, seconds)
+        clips = _export(screen, folder, found[WAYS[-1]])
+    scores = {way: score(answers) for way, answers in found.items()}
+    return DemoOutcome(archive, summary, found[WAYS[-1]], scores, clips, seconds)
 
 
 @contextmanager
@@ -131,27 +144,27 @@ def _index(screen: Screen, folder: Path, archive: DemoArchive) -> IndexSummary:
 
 def _find_all(
     screen: Screen, folder: Path, archive: DemoArchive
-) -> tuple[dict[DemoQuery, FindResult], dict[DemoQuery, FindResult]]:
-    """The answer to every query as `gz find` gives it, and without refinement."""
+) -> dict[Way, dict[DemoQuery, FindResult]]:
+    """The answers to every query in every way; the last one is what `gz find` does."""
     from index.find import find
     from index.sentences import SentenceCache
     from index.types import FindRequest
     from index.vectors import VectorCache
 
-    from .opening import open_encoder_of, open_library, open_localizer
+    from .opening import open_encoder_of, open_library, open_localizer, open_training_free
 
-    answers: dict[DemoQuery, FindResult] = {}
-    coarse: dict[DemoQuery, FindResult] = {}
+    found: dict[Way, dict[DemoQuery, FindResult]] = {way: {} for way in WAYS}
     with open_library(folder / "library") as library, screen.progress() as progress:
         encoder = open_encoder_of(screen, library, None)
-        cache, localizer = VectorCache.load(library), open_localizer(library)
-        sentences = SentenceCache(folder / "library")
+        cache, sentences = VectorCache.load(library), SentenceCache(folder / "library")
+        localizers = {True: open_localizer(library), False: open_training_free(library)}
         for number, query in enumerate(archive.queries, 1):
             progress.update(number / len(archive.queries), f"finding: {query.sentence}")
-            request = FindRequest(query.sentence, limit=5)
-            for results, asked in ((answers, request), (coarse, replace(request, refine=False))):
-                results[query] = find(library, cache, encoder, localizer, asked, sentences)
-    return answers, coarse
+            for way in WAYS:
+                request = FindRequest(query.sentence, limit=5, refine=way.refine)
+                localizer = localizers[way.trained]
+                found[way][query] = find(library, cache, encoder, localizer, request, sentences)
+    return found
 
 
 def _export(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,24 +78,7 @@ def show_outcome(screen: Screen, outcome: DemoOutcome, seed: int, keep: Path | N
     if screen.as_json:
         screen.json("demo", _fields(outcome, seed))
         return
-    scores, coarse = outcome.scores, outcome.coarse_scores
-    screen.table(
-        [
-            [screen.styled(title, "bold") for title in ("measure", "1 fps", "with 4 fps")],
-            ["first hit right (IoU >= 0.5)", f"{coarse.r1_50:.0%}", f"{scores.r1_50:.0%}"],
-            ["first hit tight (IoU >= 0.7)", f"{coarse.r1_70:.0%}", f"{scores.r1_70:.0%}"],
-            [
-                "mean error of an edge",
-                f"{coarse.edge_error_s:.2f} s",
-                f"{scores.edge_error_s:.2f} s",
-            ],
-            ["absent events not found", f"{coarse.rejected:.0%}", f"{scores.rejected:.0%}"],
-            ["present events lost", f"{coarse.lost:.0%}", f"{scores.lost:.0%}"],
-        ]
-    )
-    screen.note(
-        f"{scores.queries} queries about what happens, {scores.absent} about what does not."
-    )
+    _show_scores(screen, outcome)
     verified = sum(clip.verified for clip in outcome.clips)
     screen.note(
         f"{len(outcome.clips)} clips cut; {verified} verified by decoding them: "
@@ -108,11 +92,38 @@ def show_outcome(screen: Screen, outcome: DemoOutcome, seed: int, keep: Path | N
         screen.note(f'Try more: gz find --library {library} "{sentence}"')
 
 
+def _show_scores(screen: Screen, outcome: DemoOutcome) -> None:
+    """A column for each way of searching; the last one is what `gz find` does."""
+    titles = ["measure"]
+    for way in outcome.scores:
+        titles.append(("trained" if way.trained else "training-free") + ", 4 fps" * way.refine)
+    measures: dict[str, Callable[[DemoScores], str]] = {
+        "first hit right (IoU >= 0.5)": lambda scores: f"{scores.r1_50:.0%}",
+        "first hit tight (IoU >= 0.7)": lambda scores: f"{scores.r1_70:.0%}",
+        "mean error of an edge": lambda scores: f"{scores.edge_error_s:.2f} s",
+        "absent events not found": lambda scores: f"{scores.rejected:.0%}",
+        "present events lost": lambda scores: f"{scores.lost:.0%}",
+    }
+    rows = [[screen.styled(title, "bold") for title in titles]]
+    rows += [
+        [name, *(words(scores) for scores in outcome.scores.values())]
+        for name, words in measures.items()
+    ]
+    screen.table(rows)
+    scores = next(iter(outcome.scores.values()))
+    screen.note(
+        f"{scores.queries} queries about what happens, {scores.absent} about what does not."
+    )
+
+
 def _fields(outcome: DemoOutcome, seed: int) -> dict[str, Any]:
     return {
         "seed": seed,
-        "scores": _scores(outcome.scores),
-        "scores_without_refinement": _scores(outcome.coarse_scores),
+        "scores": _scores([*outcome.scores.values()][-1]),
+        "compared": [
+            {"trained": way.trained, "refined": way.refine, **_scores(scores)}
+            for way, scores in outcome.scores.items()
+        ],
         "seconds": outcome.seconds,
         "clips": len(outcome.clips),
         "clips_verified": sum(clip.verified for clip in outcome.clips),

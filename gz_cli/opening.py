@@ -126,9 +126,9 @@ def open_localizer(
     remembered = None if library is None else remembered_grounder(library.folder)
     chosen = grounder or (None if remembered is None else str(remembered))
     if library is None or library.space is None:
-        return _training_free(library)
+        return open_training_free(library)
     if chosen is None:
-        return _carried(library, library.space, device, note) or _training_free(library)
+        return _carried(library, library.space, device, note) or open_training_free(library)
     from model.card import fetch
     from model.localizer import TrainedLocalizer
 
@@ -145,15 +145,18 @@ def _carried(
     if folder is None or not (folder / CARRIED / "model.safetensors").is_file():
         return None
     from model.localizer import TrainedLocalizer
+    from model.presence import CALIBRATION_NAME, PresenceCalibration
 
+    fitted = folder / CARRIED / CALIBRATION_NAME
+    presence = PresenceCalibration.read(fitted) if fitted.is_file() else None
     try:
-        return TrainedLocalizer.open(folder / CARRIED, space, device or "cpu")
+        return TrainedLocalizer.open(folder / CARRIED, space, device or "cpu", presence)
     except ModelError as error:
         note(f"Searching without the grounder that the model brings along: {error.message}.")
         return None
 
 
-def _training_free(library: Library | None) -> Localizer:
+def open_training_free(library: Library | None) -> Localizer:
     """The untrained localizer, with the calibration that the library's model carries, if any."""
     from model.encoder import model_status
     from model.training_free import TrainingFreeLocalizer

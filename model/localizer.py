@@ -26,6 +26,7 @@ from index.types import (
 from .checkpoint import Checkpoint, load_checkpoint
 from .decoding import DecodeConfig, decode, edge_likelihood
 from .grounder import Grounding
+from .presence import PresenceCalibration, sigmoid, span_witnesses
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,6 +44,9 @@ class TrainedLocalizer:
         checkpoint: What `load_checkpoint` or a training returned.
         device: Where the model computes.
         decoding: How spans are proposed and kept.
+        presence: What the backbone's own cosines say about presence, where that was
+            fitted on whole libraries. The checkpoint's presence head was fitted on single
+            windows, and the best of a library's many absent windows looks better than one.
     """
 
     def __init__(
@@ -50,27 +54,36 @@ class TrainedLocalizer:
         checkpoint: Checkpoint,
         device: str = "cpu",
         decoding: DecodeConfig | None = None,
+        presence: PresenceCalibration | None = None,
     ) -> None:
         self._checkpoint = checkpoint
         self._grounder = checkpoint.grounder.to(device).eval()
         self._device = device
         self._decoding = decoding or DecodeConfig(overlap=0.5)
+        self._presence = presence
 
     @classmethod
-    def open(cls, folder: Path, space: EmbeddingSpace, device: str = "cpu") -> TrainedLocalizer:
+    def open(
+        cls,
+        folder: Path,
+        space: EmbeddingSpace,
+        device: str = "cpu",
+        presence: PresenceCalibration | None = None,
+    ) -> TrainedLocalizer:
         """The model in a folder, checked against the vectors that it is to read.
 
         Args:
             folder: What ``gz train`` wrote.
             space: Embedding space of the library.
             device: Where the model computes.
+            presence: Judges presence in place of the checkpoint's head.
 
         Raises:
             ModelError: The folder is no grounding model, or was trained on another space.
         """
         checkpoint = load_checkpoint(folder)
         check_space(checkpoint, space)
-        return cls(checkpoint, device)
+        return cls(checkpoint, device, presence=presence)
 
     @property
     def name(self) -> str:
@@ -96,6 +109,11 @@ class TrainedLocalizer:
         grounding = self._ground(window.vectors, sentence, window.step_s)
         (answer,) = decode(self._grounder, grounding, self._decoding)
         here = self._probability(answer.presence)
+        if self._presence is not None and len(answer.spans):
+            first, last = np.interp(answer.spans[0], np.arange(frames + 1), edges_s)
+            span = Span(float(first), max(float(last), float(first) + 1e-3))
+            witnesses = span_witnesses(span, window, sentence, background)
+            here = sigmoid(self._presence.evidence(witnesses))
         spans = []
         places = np.arange(frames + 1)
         for (first, last), quality in zip(answer.spans, answer.scores, strict=True):

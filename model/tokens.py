@@ -57,12 +57,16 @@ class SentenceTokenizer:
         self._unknown = self._number(settings.get("unk_token"))
 
     def __call__(self, text: str) -> Tokens:
-        """One sentence to tokens; raises UsageError when nothing is left of it."""
+        """One sentence to tokens; raises UsageError where there is nothing to read."""
         words = " ".join(text.split()).lower()
         if not words:
             raise UsageError("The sentence is empty.", "Say in a few words what happens.")
         encoded = self._tokenizer.encode(words, add_special_tokens=False)
         ids: list[int] = encoded.ids
+        if not ids:
+            raise UsageError(
+                f"The model can read nothing of {text!r}.", "Say in words what happens."
+            )
         front = [self._bos] if self._begins and self._bos is not None else []
         back = [] if self._ends is None else [self._ends]
         room = self.max_length - len(front) - len(back)

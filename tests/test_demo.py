@@ -34,14 +34,21 @@ def test_the_demo_scores_no_worse_than_its_readme_says(
     scores = kept[1]["scores"]
     assert scores["queries"] >= 40
     assert scores["absent"] >= 15
-    assert scores["R1@0.5"] >= 0.66
-    assert scores["rejected"] >= 0.65
-    assert scores["lost"] <= 0.22
+    assert scores["R1@0.5"] >= 0.85
+    assert scores["rejected"] >= 0.85
+    assert scores["lost"] <= 0.09
 
 
 def test_looking_again_brings_edges_nearer(kept: tuple[Path, dict[str, Any], str]) -> None:
-    fine, coarse = kept[1]["scores"], kept[1]["scores_without_refinement"]
-    assert fine["edge_error_s"] < coarse["edge_error_s"]
+    plain, plain_fine, trained, trained_fine = kept[1]["compared"]
+    assert plain_fine["edge_error_s"] < plain["edge_error_s"]
+    assert trained_fine["edge_error_s"] < trained["edge_error_s"]
+
+
+def test_training_pays(kept: tuple[Path, dict[str, Any], str]) -> None:
+    ways = {(way["trained"], way["refined"]): way for way in kept[1]["compared"]}
+    assert ways[True, True]["R1@0.7"] > ways[False, True]["R1@0.7"]
+    assert ways[True, True] == {"trained": True, "refined": True, **kept[1]["scores"]}
 
 
 def test_its_clips_are_cut_and_verified(kept: tuple[Path, dict[str, Any], str]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from index.errors import UsageError
 from index.query import parse
 from index.types import Background, FindRequest, FindResult, Hit, Sentence, Span, Window
 from model.annotations import read_annotations
@@ -98,7 +99,7 @@ def test_what_is_said_of_a_frame_can_be_checked_in_it() -> None:
         other = altered(event, rng)
         changed += answer is True and other != event and holds(other, state) is not True
     assert true > 120
-    assert false > 50
+    assert false > 15
     assert changed > 100
 
 
@@ -348,8 +349,8 @@ def test_the_shipped_model_knows_its_world() -> None:
     texts = np.stack([encoder.encode_sentence(text).pooled for text in lesson.texts])
     logits = encoder.encode_pictures(pictures) @ texts.T * space.logit_scale + space.logit_bias
     truth = lesson.truth.numpy()
-    assert (logits[truth == 1] > 0).mean() > 0.85
-    assert (logits[truth == 0] < 0).mean() > 0.98
+    assert (logits[truth == 1] > 0).mean() > 0.93
+    assert (logits[truth == 0] < 0).mean() > 0.99
 
 
 def test_the_shipped_model_names_words_it_never_heard() -> None:
@@ -358,9 +359,12 @@ def test_the_shipped_model_names_words_it_never_heard() -> None:
         encoder.encode_sentence("a red dog on the table").unread == "The model does not know: dog."
     )
     assert encoder.encode_sentence("a red ball on the table").unread == ""
+    assert "красный, шар" in encoder.encode_sentence("Красный шар").unread
+    with pytest.raises(UsageError, match="nothing of"):
+        encoder.encode_sentence("🦊!")
 
 
 def test_the_shipped_model_is_small() -> None:
-    size = sum(path.stat().st_size for path in WEIGHTS.iterdir())
-    assert size < 4_500_000
+    size = sum(path.stat().st_size for path in WEIGHTS.rglob("*"))
+    assert size < 8_000_000
     assert (WEIGHTS / "README.md").is_file()

@@ -1,7 +1,11 @@
-"""Videos of the small world with their annotations, for training a grounder on it."""
+"""Videos of the small world with their annotations, for training a grounder on it.
+
+``python -P -m model.demo.annotated --out DIR`` makes those that the shipped one learned from.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 from dataclasses import replace
@@ -67,3 +71,17 @@ def make_annotated(folder: Path, seed: int, videos: int) -> Path:
     path = folder / "annotations.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
+
+
+def main() -> None:
+    """Reads the options and writes the data set."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--videos", type=int, default=120)
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args()
+    make_annotated(chosen.out, chosen.seed, chosen.videos)
+
+
+if __name__ == "__main__":
+    main()

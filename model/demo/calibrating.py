@@ -8,14 +8,14 @@ from __future__ import annotations
 import argparse
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from index.sampling import sample_range
-from index.types import Background, Encoder, ScoredSpan, Sentence, Vectors, Window
+from index.types import Background, Encoder, Localizer, ScoredSpan, Sentence, Vectors, Window
 
 from ..presence import (
     CALIBRATION_NAME,
@@ -76,7 +76,7 @@ def _shelve(archive: DemoArchive, encoder: Encoder, window_s: float) -> _Shelf:
 
 
 def _best(
-    shelf: _Shelf, sentence: Sentence, background: Background, localizer: TrainingFreeLocalizer
+    shelf: _Shelf, sentence: Sentence, background: Background, localizer: Localizer
 ) -> tuple[Path, ScoredSpan, Window]:
     found = [
         (path, proposal, window)
@@ -87,7 +87,7 @@ def _best(
 
 
 def _evidence(
-    shelves: Sequence[_Shelf], encoder: Encoder, localizer: TrainingFreeLocalizer
+    shelves: Sequence[_Shelf], encoder: Encoder, localizer: Localizer
 ) -> Iterator[tuple[Witnesses, bool]]:
     """What speaks for the best moment of every sentence, and whether its event happens."""
     for shelf in shelves:
@@ -110,17 +110,26 @@ def _is_right(query: DemoQuery, path: Path, proposal: ScoredSpan) -> bool:
     return path == query.path and any(proposal.span.iou(s) >= _RIGHT_IOU for s in query.spans)
 
 
-def calibrate(encoder: Encoder, archives: int) -> PresenceCalibration:
-    """Weights fitted on fresh archives through the same localizer that `find` uses."""
+Make = Callable[[PresenceCalibration], Localizer]
+
+
+def calibrate(encoder: Encoder, archives: int, make: Make) -> PresenceCalibration:
+    """Weights fitted on fresh archives through the same localizer that `find` uses.
+
+    Args:
+        encoder: The model.
+        archives: How many are made.
+        make: The localizer that judges presence by given weights.
+    """
     calibration = PresenceCalibration(1.0, 0.0, 0.0, 0.0, 0.0, frame_trust=_FRAME_TRUST)
     with tempfile.TemporaryDirectory() as name:
-        window_s = TrainingFreeLocalizer().window_s
+        window_s = make(calibration).window_s
         shelves = [
             _shelve(make_archive(Path(name) / str(k), FIRST_SEED + k), encoder, window_s)
             for k in range(archives)
         ]
         for _ in range(_ROUNDS):
-            localizer = TrainingFreeLocalizer(calibration=calibration)
+            localizer = make(calibration)
             pairs = list(_evidence(shelves, encoder, localizer))
             present = np.array([is_there for _, is_there in pairs])
             calibration = replace(
@@ -138,13 +147,27 @@ def main() -> None:
     """Reads the options, fits, and writes the file beside the weights."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", type=Path, default=Path(__file__).parent / "weights")
-    parser.add_argument("--archives", type=int, default=8)
+    parser.add_argument("--grounder", action="store_true", help="For the one beside the model.")
+    parser.add_argument("--archives", type=int, default=6)
     chosen = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     from ..encoder import load_encoder
 
-    calibration = calibrate(load_encoder(str(chosen.weights), device="cpu"), chosen.archives)
-    (chosen.weights / CALIBRATION_NAME).write_text(calibration.to_json(), encoding="utf-8")
+    shipped = chosen.weights == Path(__file__).parent / "weights"
+    encoder = load_encoder("demo" if shipped else str(chosen.weights), device="cpu")
+    if not chosen.grounder:
+        calibration = calibrate(
+            encoder, chosen.archives, lambda c: TrainingFreeLocalizer(calibration=c)
+        )
+        (chosen.weights / CALIBRATION_NAME).write_text(calibration.to_json(), encoding="utf-8")
+        return
+    from ..localizer import TrainedLocalizer
+
+    folder = chosen.weights / "grounder"
+    calibration = calibrate(
+        encoder, chosen.archives, lambda c: TrainedLocalizer.open(folder, encoder.space, presence=c)
+    )
+    (folder / CALIBRATION_NAME).write_text(calibration.to_json(), encoding="utf-8")
 
 
 if __name__ == "__main__":

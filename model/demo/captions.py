@@ -38,6 +38,9 @@ KINDS = (
     "dark", "slide", "empty", "place", "enter", "leave",
 )  # fmt: skip
 
+RARE = ("table", "meet")
+"""What few frames show."""
+
 
 @dataclass(frozen=True)
 class Event:
@@ -253,8 +256,23 @@ def possible(event: Event, states: Sequence[State]) -> bool:
     return any(holds(event, state) is not False for state in states)
 
 
+def doings_of(state: State) -> dict[str, list[Event]]:
+    """What the objects of a frame do beyond being there, by kind."""
+    things = [(t.colour, t.shape) for t in state.things]
+    events = [Event(kind, *one) for kind in ("left", "right", "table") for one in things]
+    events += [Event("meet", *a, b) for a in things for b in things if a != b]
+    seen: dict[str, list[Event]] = {}
+    for event in events:
+        if holds(event, state):
+            seen.setdefault(event.kind, []).append(event)
+    return seen
+
+
 def events_of(state: State, rng: random.Random) -> Event:
-    """Something true of a frame, or nearly true, chosen at random."""
+    """Something true of a frame, or nearly true, chosen at random.
+
+    What objects do is rarer in frames than what they are; it is said as often.
+    """
     if state.word:
         return Event("slide", word=state.word if rng.random() < 0.85 else "")
     place = state.place if rng.random() < 0.35 else ""
@@ -265,15 +283,20 @@ def events_of(state: State, rng: random.Random) -> Event:
         return Event(rng.choice(("empty", "place")), place=state.place)
     if roll > 0.95:
         return Event("place", place=state.place)
+    doings = doings_of(state)
+    if doings and rng.random() < 0.65:
+        kinds = sorted(doings)
+        (kind,) = rng.choices(kinds, [2 if k in RARE else 1 for k in kinds])
+        return replace(rng.choice(doings[kind]), place=place)
     thing = rng.choice(state.things)
-    if len(state.things) > 1 and rng.random() < 0.45:
+    if len(state.things) > 1 and rng.random() < 0.4:
         other = rng.choice([t for t in state.things if t is not thing])
-        kind = "meet" if rng.random() < 0.7 else "together"
+        kind = "meet" if rng.random() < 0.4 else "together"
         return Event(kind, thing.colour, thing.shape, (other.colour, other.shape), place)
     colour, shape = rng.choice(
         ((thing.colour, thing.shape),) * 5 + ((thing.colour, ""), ("", thing.shape))
     )
-    kind = rng.choice(("present", "present", "left", "right", "table", "table"))
+    kind = rng.choice(("present", "present", "present", "left", "right", "table"))
     if rng.random() < 0.06:
         kind = rng.choice(("enter", "leave"))
     return Event(kind, colour, shape, place=place)
@@ -300,3 +323,26 @@ def altered(event: Event, rng: random.Random) -> Event:
     if event.kind in ("left", "right", "table"):
         return replace(event, kind=_another(rng, ("left", "right", "table"), event.kind))
     return event
+
+
+def swapped(event: Event, state: State, rng: random.Random) -> Event:
+    """The event with its words dealt out anew among the objects of the frame, if it has others.
+
+    Every word of it is still to be seen somewhere; only who is what, and does what,
+    has changed.
+    """
+    others = [t for t in state.things if (t.colour, t.shape) != (event.colour, event.shape)]
+    if not others or event.kind in ("slide", "dark", "empty", "place"):
+        return altered(event, rng)
+    other = rng.choice(others)
+    if event.kind in ("meet", "together") and rng.random() < 0.5:
+        shapes = event.other[1], event.shape
+        return replace(event, shape=shapes[0], other=(event.other[0], shapes[1]))
+    roll = rng.random()
+    if roll < 0.3 or not event.shape:
+        return replace(event, colour=other.colour if event.colour else "", shape=event.shape)
+    if roll < 0.6 or not event.colour:
+        return replace(event, shape=other.shape)
+    if event.kind in ("left", "right", "table"):
+        return replace(event, colour=other.colour, shape=other.shape)
+    return replace(event, colour=other.colour)

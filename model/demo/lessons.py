@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from .captions import Event, altered, events_of, holds, sentence
+from .captions import RARE, Event, altered, doings_of, events_of, holds, sentence, swapped
 from .render import render
 from .world import (
     ALL_KINDS,
@@ -35,8 +35,13 @@ GRID = 8
 STRANGE = "<unk>"
 _DOING = ("present", "left", "right", "table", "meet")
 DOINGS = len(ALL_KINDS) * len(_DOING)
+ALTERED = 2
+"""Sentences for each picture, after the one that fits, that mostly do not: one with something
+changed, one with its words dealt out anew among what the picture shows."""
 _POOL = 72
 _NEW_PER_LESSON = 2
+_LOOKS = 2
+"""How often another moment of a scene is tried when one shows nothing rare."""
 
 
 @dataclass(frozen=True)
@@ -139,14 +144,14 @@ class Teacher:
         self._pool: list[Scene] = []
 
     def lesson(self, number: int) -> Lesson:
-        """Fresh pictures and two sentences for each of them."""
+        """Fresh pictures, and for each a sentence that fits and `ALTERED` that mostly do not."""
         rng = random.Random(f"{self.seed}/{number}")
         states = self._states(rng, number)
         events: list[Event | None] = []
         texts: list[str] = []
         for state in states:
             event = events_of(state, rng)
-            for said in (event, altered(event, rng)):
+            for said in (event, altered(event, rng), swapped(event, state, rng)):
                 text = sentence(said, rng)
                 odd = _strange(text, rng) if rng.random() < 0.04 else None
                 events.append(said if odd is None else None)
@@ -193,7 +198,7 @@ class Teacher:
             self._pool = oldest[len(self._pool) :] + self._pool
         self._pool = self._pool[_NEW_PER_LESSON:] + self._new_scenes(number)
         chosen = [rng.choice(self._pool) for _ in range(self.pictures)]
-        return [state_of(scene, _moment(rng, scene)) for scene in chosen]
+        return [_frame(rng, scene) for scene in chosen]
 
     def _new_scenes(self, number: int) -> list[Scene]:
         rng = random.Random(f"{self.seed}/scenes/{number}")
@@ -233,6 +238,16 @@ def _primer_state(rng: random.Random) -> State:
             things.append(Thing(colour, shape, x, y, rng.uniform(15, 20), 1.0, 9.0, 9.0))
     light = 0.0 if rng.random() < 0.15 else 1.0
     return State(scene.place, "", light, scene.style, tuple(things))
+
+
+def _frame(rng: random.Random, scene: Scene) -> State:
+    """A frame of the scene, rather one that shows what few frames do."""
+    state = state_of(scene, _moment(rng, scene))
+    for _ in range(_LOOKS):
+        if len(state.things) == 0 or not doings_of(state).keys().isdisjoint(RARE):
+            break
+        state = state_of(scene, _moment(rng, scene))
+    return state
 
 
 def _moment(rng: random.Random, scene: Scene) -> float:

@@ -40,7 +40,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     vocabulary = {word: k for k, word in enumerate([PAD, END, UNKNOWN, *words()])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
     tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Lowercase(), normalizers.Replace(Regex(r"[^a-z0-9<>]+"), " ")]
+        [normalizers.Lowercase(), normalizers.Replace(Regex(r"[^\w<>]+"), " ")]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.post_processor = processors.TemplateProcessing(
