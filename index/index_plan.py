@@ -27,7 +27,10 @@ class IndexPlan:
     lists_per_root: float = 4.0
     """Lists beyond: this many times the square root of the number of frames."""
     probes: int = 256
-    """Lists that one search looks into."""
+    """Lists that one search looks into at least."""
+    probe_share: float = 0.125
+    """Share of the lists that one search looks into: the best frames of a sentence, which
+    lies off the cone of pictures, are spread over more lists the more there are."""
     train_frames_per_list: int = 40
     recheck: int = 4
     """Approximate candidates per wanted frame that are compared exactly."""

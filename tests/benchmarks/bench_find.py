@@ -108,7 +108,9 @@ def measured(folder: Path, world: World, plan: IndexPlan, probes: list[int]) -> 
     with Library.open_readonly(folder) as library:
         truth = exact(library, queries, 100)
         for count in probes:
-            cache = VectorCache.load(library, print, IndexPlan(plan.flat_frames, probes=count))
+            cache = VectorCache.load(
+                library, print, IndexPlan(plan.flat_frames, probes=count, probe_share=0.0)
+            )
             walls, cpus, found = [], [], []
             for round_ in range(2):
                 for query, wanted in zip(queries, truth, strict=True):
