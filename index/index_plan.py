@@ -43,6 +43,16 @@ class IndexPlan:
     card_searches: int = 8
     """Searches after which a graphics card pays for the copy of the index."""
 
+    def probes_of(self, lists: int, share: float) -> int:
+        """Lists that a search looks into.
+
+        Args:
+            lists: How many there are.
+            share: Of the frames, how many a filter lets through; the fewer, the more lists.
+        """
+        least = max(self.probes, self.probe_share * lists)
+        return min(lists, int(least / share) + 1)
+
     def keeps(self, table: FrameTable, current: Sequence[Segment], trained_frames: int) -> bool:
         """Whether an index is still worth extending, rather than building it anew.
 

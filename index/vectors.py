@@ -179,9 +179,7 @@ class VectorCache:
         else:
             wanted = min(max(self._plan.recheck * limit, 256), frames)
             share = frames / table.rows
-            lists = shelf.index.nlist
-            least = max(self._plan.probes, self._plan.probe_share * lists)
-            probes = min(lists, int(least / share) + 1)
+            probes = self._plan.probes_of(shelf.index.nlist, share)
             rows, _ = _nearest(shelf.index, row, wanted, mask, probes)
             rows, cosines = compared(self._library, table, rows, row[0])
         segments = table.segment_of(rows)
