@@ -82,7 +82,8 @@ def _show_hit(screen: Screen, hit: Hit, rank_width: int) -> None:
     style = "green" if hit.presence >= 0.8 else "yellow"
     sure = screen.styled(f"{sureness(hit.presence):<15}", style)
     span = clock_range(hit.span.start_s, hit.span.end_s)
-    screen.result(f"{hit.rank:>{rank_width}}  {sure}  {span}  {screen.path(hit.path)}")
+    coarse = screen.styled("  (by key frames)", "dim") if hit.coarse else ""
+    screen.result(f"{hit.rank:>{rank_width}}  {sure}  {span}  {screen.path(hit.path)}{coarse}")
     if len(hit.evidence) > 1:
         indent = " " * (rank_width + 4)
         for part in hit.evidence:

@@ -59,6 +59,13 @@ def index_videos(
             "--every-frame", help="Encode also frames that show nothing new; takes longer."
         ),
     ] = False,
+    coarse_first: Annotated[
+        bool | None,
+        typer.Option(
+            "--coarse-first/--no-coarse-first",
+            help="Make videos searchable by key frames first; else where there is much to read.",
+        ),
+    ] = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Begin the library anew, also with another model.")
     ] = False,
@@ -96,6 +103,7 @@ def index_videos(
         retry=retry,
         rebuild=rebuild,
         every_frame=every_frame,
+        coarse_first=coarse_first,
         model_spec=spec,
         adapter=str(adapter_dir or ""),
         workers=workers,

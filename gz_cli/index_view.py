@@ -84,7 +84,8 @@ def _left_s(progress: IndexProgress) -> float | None:
 
 
 def _progress_text(progress: IndexProgress) -> str:
-    parts = [
+    parts = ["first look"] if progress.coarse else []
+    parts += [
         f"{progress.files_done:,}/{_files(progress.files_total)}",
         f"{clock(progress.video_s)} of video",
     ]
@@ -97,6 +98,7 @@ def _progress_text(progress: IndexProgress) -> str:
 
 def _status_fields(progress: IndexProgress) -> dict[str, object]:
     return {
+        "coarse": progress.coarse,
         "files_done": progress.files_done,
         "files_total": progress.files_total,
         "share_done": progress.share_done,
@@ -132,6 +134,7 @@ def _summary_fields(summary: IndexSummary) -> dict[str, object]:
         "frames_encoded": summary.frames_encoded,
         "elapsed_s": summary.elapsed_s,
         "searchable": summary.searchable,
+        "coarse": summary.coarse,
         "interrupted": summary.interrupted,
     }
 
@@ -153,7 +156,8 @@ def _summary_text(summary: IndexSummary) -> str:
         "forgotten": summary.pruned,
     }
     told = ", ".join([head, *(f"{count:,} {word}" for word, count in counts.items() if count)])
-    return f"{told}; {_searchable(summary.searchable)}."
+    coarse = f", {summary.coarse:,} of them by key frames so far" if summary.coarse else ""
+    return f"{told}; {_searchable(summary.searchable)}{coarse}."
 
 
 def _frames(summary: IndexSummary) -> str:

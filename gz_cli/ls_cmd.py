@@ -13,6 +13,8 @@ from .timecode import clock, spoken_length
 if TYPE_CHECKING:
     from index.types import VideoRow
 
+_STYLES = {"indexed": "green", "absent": "dim", "pending": "yellow", "coarse": "yellow"}
+
 
 def ls(
     ctx: typer.Context,
@@ -41,13 +43,17 @@ def ls(
 
 
 def _state(row: VideoRow) -> str:
-    return "absent" if row.absent else row.status
+    if row.absent:
+        return "absent"
+    return "coarse" if row.coarse else row.status
 
 
 def _cells(screen: Screen, row: VideoRow) -> list[str]:
     state = _state(row)
-    style = {"indexed": "green", "absent": "dim", "pending": "yellow"}.get(state, "red")
-    length = clock(row.duration_s) if row.status == "indexed" else "-"
+    style = {"indexed": "green", "absent": "dim", "pending": "yellow", "coarse": "yellow"}.get(
+        state, "red"
+    )
+    length = clock(row.duration_s) if row.status == "indexed" or row.coarse else "-"
     size = f"{row.width}x{row.height}" if row.width else "-"
     path = screen.path(row.path)
     reason = f"  {screen.styled(row.reason, 'yellow')}" if row.reason else ""
@@ -59,6 +65,7 @@ def _fields(row: VideoRow) -> dict[str, Any]:
         **path_fields(row.path),
         "status": row.status,
         "absent": row.absent,
+        "coarse": row.coarse,
         "reason": row.reason,
         "attempts": row.attempts,
         "duration_s": row.duration_s,
@@ -76,11 +83,17 @@ def _fields(row: VideoRow) -> dict[str, Any]:
 
 
 def _summary(rows: list[VideoRow]) -> str:
-    searchable = [row for row in rows if row.status == "indexed" and not row.absent]
-    length = spoken_length(sum(row.duration_s for row in searchable))
+    states = [_state(row) for row in rows]
+    whole = [row for row, state in zip(rows, states, strict=True) if state == "indexed"]
+    looked = [row for row, state in zip(rows, states, strict=True) if state == "coarse"]
     failed = sum(row.status in ("failed", "quarantined") for row in rows)
-    absent = sum(row.absent for row in rows)
-    parts = [f"{len(searchable)} indexed ({length})"]
+    absent = states.count("absent")
+    parts = [f"{len(whole)} indexed ({_length(whole)})"]
+    parts += [f"{len(looked)} coarse, by key frames so far ({_length(looked)})"] if looked else []
     parts += [f"{failed} failed"] if failed else []
     parts += [f"{absent} absent"] if absent else []
     return ", ".join(parts)
+
+
+def _length(rows: list[VideoRow]) -> str:
+    return spoken_length(sum(row.duration_s for row in rows))

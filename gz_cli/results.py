@@ -48,6 +48,7 @@ def hit_fields(hit: Hit) -> dict[str, Any]:
         "score": hit.score,
         "duration_s": hit.duration_s,
         "refined": hit.refined,
+        "coarse": hit.coarse,
         "fingerprint": hit.fingerprint,
         "evidence": [
             {

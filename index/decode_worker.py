@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import MediaError
+from .keyframes import KeyFrameSampler
 from .media import open_video
 from .packets import drive_error
 from .sampling import Sampler
@@ -54,7 +55,11 @@ def serve(
     start_s = max(job.start_s, job.after_s or 0.0)
     with open_video(job.path) as video:
         yield ("opened", video.info), []
-        sampler = Sampler(video, job.step_s, start_s, job.end_s, heartbeat=heartbeat)
+        sampler: Sampler | KeyFrameSampler
+        if job.key_frames_s is not None:
+            sampler = KeyFrameSampler(video, job.key_frames_s, heartbeat)
+        else:
+            sampler = Sampler(video, job.step_s, start_s, job.end_s, heartbeat=heartbeat)
         detector = StillnessDetector() if job.skip_still else None
         times: list[float] = []
         pictures: Shots = []

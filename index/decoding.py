@@ -41,6 +41,8 @@ class DecodeJob:
     """Frames at or before this time are left out: where an interrupted run got to."""
     skip_still: bool = False
     """Send no picture of a sample that shows nothing new beside the last one sent."""
+    key_frames_s: float | None = None
+    """Take key frames at least this far apart instead of sampling at ``step_s``."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
+from .closer import CloserSettings, look_closer
 from .errors import UsageError
 from .extend import Extender
+from .frame_source import FrameSource
 from .localizing import Looker, Query, inside
 from .moments import Moment, distinct, distinct_spans, distinct_whole, join, single
 from .query import QueryPlan, parse
@@ -65,6 +67,7 @@ class FindSettings:
     """How a search goes about it."""
 
     retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
+    closer: CloserSettings = field(default_factory=CloserSettings)
     refinement: RefineSettings = field(default_factory=RefineSettings)
 
 
@@ -109,24 +112,45 @@ def find(
     queries = [_query(part, encoder, cache, sentences) for part in plan.parts]
     windows = _windows(cache, queries, scope, localizer.window_s, settings.retrieval)
     observer.localizing(len(windows))
-    looker = Looker(library, localizer, queries)
+    source = FrameSource(library)
+    looker = Looker(source, localizer, queries)
     found = _moments(looker, windows, scope, plan)
+    unread: dict[int, str] = {}
+    if request.refine and look_closer(
+        source, encoder, found, unread, observer.refining, settings.closer
+    ):
+        found = _moments(looker, windows, scope, plan)
     chosen = [m for m in found if m.presence >= request.threshold][: request.limit] or found[:1]
-    notes = [*scope.notes, *(query.sentence.unread for query in queries if query.sentence.unread)]
+    notes = [
+        *scope.notes,
+        *_coarse_notes(scope),
+        *(query.sentence.unread for query in queries if query.sentence.unread),
+    ]
     if request.refine and chosen:
-        chosen, more = refine(
-            library,
+        chosen = refine(
+            source,
             encoder,
             localizer,
             chosen,
             plan,
             queries,
+            unread,
             observer.refining,
             settings.refinement,
         )
-        notes += more
+        notes += unread.values()
         chosen = distinct([_clipped(moment, scope) for moment in chosen])
     return _result(request, chosen, scope, plan, localizer, encoder, frames, notes)
+
+
+def _coarse_notes(scope: Scope) -> list[str]:
+    coarse = sum(video.coarse for video in scope.videos.values())
+    if not coarse:
+        return []
+    return [
+        f"{coarse:,} of {len(scope.videos):,} videos are searched by key frames alone, seconds "
+        "apart, so far; gz index goes on with them."
+    ]
 
 
 def _check(request: FindRequest) -> None:
@@ -269,6 +293,7 @@ def _hit(rank: int, moment: Moment, plan: QueryPlan) -> Hit:
         score=moment.score,
         duration_s=moment.video.duration_s,
         refined=moment.refined,
+        coarse=moment.video.coarse,
         evidence=tuple(
             Evidence(text, part.span, part.presence)
             for text, part in zip(plan.parts, moment.parts, strict=True)

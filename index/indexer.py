@@ -15,14 +15,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from .absence import missing, prunable
+from .coarse_pass import CoarsePass
 from .errors import NoSpaceError
 from .files import WriterLock
+from .full_pass import FullPass
 from .progress import IndexObserver, IndexOptions, IndexSummary
 from .scan import Candidate, Problem, Root, scan
 from .store import Library
+from .turns import Turns
 from .types import Encoder
 from .vectors import VectorCache
-from .worklist import Worklist
 
 
 def index_paths(
@@ -57,6 +59,12 @@ def index_paths(
         if library.space != encoder.space:
             library.set_space(encoder.space, options.model_spec, options.adapter)
         return _Run(library, encoder, options, observer).over(paths)
+
+
+def _coarse_note(videos: int) -> str:
+    """What a first look has come to, for people."""
+    what = "1 video" if videos == 1 else f"{videos:,} videos"
+    return f"{what} can be searched now, by key frames; going on with all of it"
 
 
 def _set_aside(library_dir: Path, observer: IndexObserver) -> None:
@@ -133,20 +141,17 @@ class _Run:
         self._observer.scanned(len(work), sum(c.stat.size_bytes for c in work))
         if not work:
             return
-        worklist = Worklist(
-            self._library, self._encoder, self._options, self._observer, self._problem
-        )
+        turns = Turns(self._library, self._options, self._observer, self._problem)
+        counts = turns.counts
         try:
-            worklist.run(work)
+            self._pass(self._ordered(work), turns)
         except NoSpaceError as error:
-            kept = worklist.counts.indexed
             raise NoSpaceError(
-                f"{error.message}; {kept} videos of this run are kept", error.remedy
+                f"{error.message}; {counts.indexed} videos of this run are kept", error.remedy
             ) from error
         except KeyboardInterrupt:
             self._summary = replace(self._summary, interrupted=True)
         finally:
-            counts = worklist.counts
             self._summary = replace(
                 self._summary,
                 indexed=counts.indexed,
@@ -160,6 +165,23 @@ class _Run:
                 frames_encoded=counts.frames_encoded,
                 offline_roots=(*self._summary.offline_roots, *counts.lost_roots),
             )
+
+    def _ordered(self, work: Sequence[Candidate]) -> list[Candidate]:
+        """Files that may only have moved first, then the newest first."""
+        absent_sizes = {row.size_bytes for row in self._library.videos() if row.absent}
+        return sorted(
+            work, key=lambda c: (c.stat.size_bytes not in absent_sizes, -c.stat.mtime_ns, c.path)
+        )
+
+    def _pass(self, work: list[Candidate], turns: Turns) -> None:
+        """Indexes `work`: where it is much, by its key frames first."""
+        parts = (self._library, self._encoder, self._options, self._observer, turns)
+        if self._options.looks_first(sum(c.stat.size_bytes for c in work)):
+            work = CoarsePass(*parts).look(work)
+            coarse = sum(row.coarse for row in self._library.videos(searchable=True))
+            if work and coarse:
+                self._observer.note(_coarse_note(coarse))
+        FullPass(*parts).run(work)
 
     def _prune(
         self, paths: Sequence[Path], roots: Sequence[Root], unreadable: Sequence[bytes]
@@ -187,5 +209,6 @@ class _Run:
             self._summary,
             problems=tuple(self._problems),
             searchable=len(self._library.segments()),
+            coarse=sum(row.coarse for row in self._library.videos(searchable=True)),
             elapsed_s=time.monotonic() - self._started,
         )

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .errors import LibraryError
+from .frame_source import FrameSource
 from .types import Background, Localizer, ScoredSpan, Sentence, Span, VideoRow, Window
-
-if TYPE_CHECKING:
-    from .store import Library
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class Query:
 class Looker:
     """Localizes windows of the library for every part of the sentence."""
 
-    library: Library
+    source: FrameSource
     localizer: Localizer
     queries: Sequence[Query]
 
@@ -49,12 +46,12 @@ class Looker:
         return self.look(video, start_s, end_s)[0]
 
     def _read(self, video: VideoRow, start_s: float, end_s: float) -> Window | None:
-        times_s, vectors = self.library.read_vectors(video.id, start_s, end_s)
+        times_s, vectors = self.source.frames(video, start_s, end_s)
         if len(times_s) == 0:
             return None
         if not np.isfinite(vectors).all():
             raise LibraryError(
-                f"The library {self.library.folder} holds damaged vectors of "
+                f"The library {self.source.library.folder} holds damaged vectors of "
                 f"{os.fsdecode(video.path)}.",
                 "Repair it with: gz doctor --repair",
             )

@@ -7,6 +7,9 @@ from typing import Protocol
 
 from .scan import Problem
 
+COARSE_FROM_BYTES = 500_000_000
+"""About half an hour of common video: more of it keeps a person waiting for a first answer."""
+
 
 @dataclass(frozen=True)
 class IndexOptions:
@@ -22,6 +25,9 @@ class IndexOptions:
     """Try again what failed or was quarantined."""
     every_frame: bool = False
     """Encode also the samples that show nothing new beside the one before."""
+    coarse_first: bool | None = None
+    """Make videos searchable by their key frames before indexing them in full; None
+    leaves it to how much there is."""
     rebuild: bool = False
     """Move the present library aside and start a new one."""
     model_spec: str = ""
@@ -42,6 +48,12 @@ class IndexOptions:
                 f"{self.chunk_frames} must be positive"
             )
 
+    def looks_first(self, size_bytes: int) -> bool:
+        """Whether so many bytes of video get a first look at their key frames."""
+        if self.coarse_first is None:
+            return size_bytes >= COARSE_FROM_BYTES
+        return self.coarse_first
+
 
 @dataclass(frozen=True)
 class IndexProgress:
@@ -59,6 +71,8 @@ class IndexProgress:
     elapsed_s: float
     current: bytes
     """Path of the video being read."""
+    coarse: bool = False
+    """True during the first look at key frames; a pass over the same files follows."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +101,8 @@ class IndexSummary:
     elapsed_s: float = 0.0
     searchable: int = 0
     """Videos that ``find`` can search now."""
+    coarse: int = 0
+    """Of those, how many by their key frames alone so far."""
     interrupted: bool = False
 
 

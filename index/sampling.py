@@ -22,12 +22,11 @@ from .media import OpenVideo, declared_duration, open_video
 from .packets import DECODE_ERRORS, VideoPacket
 from .plan import Plan
 from .seeking import SEEKABLE, seek_before, skip_before
-from .timeline import Choice, Chooser, Clock, frame_length, largest_gap
+from .timeline import DECLARING, Choice, Chooser, Clock, frame_length, largest_gap
 from .types import Picture, Preprocess, SamplingReport
 
 Chosen = tuple[Fraction, VideoFrame]
 _SEEK_FROM_S = 2
-_DECLARING = frozenset({"mov", "matroska", "avi", "flv", "asf", "mxf"})
 
 
 def sample(
@@ -95,7 +94,7 @@ class Sampler:
         self._everything = everything
         self._heartbeat = heartbeat
         self._declared = None
-        if video.format in _DECLARING:
+        if video.format in DECLARING:
             self._declared = declared_duration(video.container, video.stream)
         self._gap = largest_gap(video.format, self._declared)
         self._nominal = frame_length(video.stream.average_rate or video.stream.guessed_rate)

@@ -115,7 +115,14 @@ def videos_versions_and_chunks(db: Database) -> None:
     )
 
 
+def coarse_versions(db: Database) -> None:
+    """Versions that hold key frames alone, until one at the full rate takes their place."""
+    db.execute("ALTER TABLE versions ADD COLUMN coarse INTEGER NOT NULL DEFAULT 0")
+    db.execute("PRAGMA user_version = 2")
+
+
 SCHEMA()(videos_versions_and_chunks)
+SCHEMA()(coarse_versions)
 
 
 def schema_version() -> int:

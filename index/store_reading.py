@@ -30,7 +30,7 @@ _ROWS = """
         status, reason,
         attempts, absent, size_bytes, mtime_ns, coalesce(duration_s, 0.0), coalesce(width, 0),
         coalesce(height, 0), fps, coalesce(codec, ''), coalesce(container, ''),
-        coalesce(frames, 0), coalesce(approximate_times, 0)
+        coalesce(frames, 0), coalesce(approximate_times, 0), coalesce(coarse, 0)
     FROM videos LEFT JOIN versions ON versions.id = videos.visible_version
 """
 
@@ -331,8 +331,9 @@ def _file_stat(row: tuple[Any, ...]) -> FileStat:
 
 def _video(row: tuple[Any, ...]) -> VideoRow:
     (video_id, path, fingerprint, status, reason, attempts, absent, size, mtime, duration,
-     width, height, fps, codec, container, frames, approximate) = row  # fmt: skip
+     width, height, fps, codec, container, frames, approximate, coarse) = row  # fmt: skip
     return VideoRow(
         video_id, bytes(path), fingerprint, status, reason, attempts, bool(absent), size, mtime,
         float(duration), width, height, fps, codec, container, frames, bool(approximate),
+        bool(coarse),
     )  # fmt: skip

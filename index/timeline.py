@@ -12,6 +12,8 @@ Item = TypeVar("Item")
 _GLITCH_S = Fraction(1, 2)
 _DAY_S = Fraction(86_400)
 _DISCONTINUITY_S = Fraction(10)
+DECLARING = frozenset({"mov", "matroska", "avi", "flv", "asf", "mxf"})
+"""Formats whose declared length is worth something."""
 
 
 def largest_gap(format: str, declared_s: Fraction | None) -> Fraction:

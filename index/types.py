@@ -263,6 +263,8 @@ class VideoRow:
     container: str
     frames: int
     approximate_times: bool
+    coarse: bool = False
+    """Only key frames are indexed so far; frames are seconds apart."""
 
 
 @dataclass(frozen=True)
@@ -291,6 +293,8 @@ class Hit:
     """Edges were placed at 4 fps."""
     evidence: tuple[Evidence, ...]
     """One entry per part of an order query; one for a plain sentence."""
+    coarse: bool = False
+    """Found among key frames alone: its video is not indexed at the full rate yet."""
 
 
 @dataclass(frozen=True)

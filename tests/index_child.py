@@ -1,6 +1,6 @@
 """A process that indexes with the fake encoder, for tests that kill, starve or interrupt it.
 
-Usage: python index_child.py LIBRARY FOLDER [POINT:ACTION[:COUNT] ...]
+Usage: python index_child.py LIBRARY FOLDER [coarse-first] [POINT:ACTION[:COUNT] ...]
 
 ACTION is what happens when failpoint POINT is reached for the COUNTth time:
 ``kill`` (SIGKILL to itself), ``int`` (SIGINT to itself), ``sleep`` (a tenth of a
@@ -64,11 +64,16 @@ def _action(words: list[str]) -> Callable[[], None]:
 
 def main() -> int:
     library, folder, *points = sys.argv[1:]
+    coarse_first = "coarse-first" in points
     for point in points:
+        if point == "coarse-first":
+            continue
         name, *words = point.split(":")
         failpoints.arm(name, _action(words))
     encoder = FakeEncoder()
-    options = IndexOptions(model_spec="fake", chunk_frames=4, every_frame=True)
+    options = IndexOptions(
+        model_spec="fake", chunk_frames=4, every_frame=True, coarse_first=coarse_first
+    )
     try:
         summary = index_paths(Path(library), [Path(folder)], encoder, options, Quiet())
     except GzError as error:

@@ -315,7 +315,7 @@ def test_ctrl_c_does_not_count_as_an_attempt(home: Home) -> None:
 def test_a_file_that_kills_the_decoder_is_set_aside_after_two_tries(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from index import worklist
+    from index import video_pass
     from index.decoding import Failed, decode
 
     def dying(jobs, preprocess, *, workers):
@@ -327,7 +327,7 @@ def test_a_file_that_kills_the_decoder_is_set_aside_after_two_tries(
             else:
                 yield event
 
-    monkeypatch.setattr(worklist, "decode", dying)
+    monkeypatch.setattr(video_pass, "decode", dying)
     first = home.index()
     assert (first.indexed, first.failed) == (1, 1)
     second = home.index()
@@ -335,7 +335,7 @@ def test_a_file_that_kills_the_decoder_is_set_aside_after_two_tries(
     assert home.rows()["a.mp4"][0] == "quarantined"
     third = home.index()
     assert (third.failed, third.failed_before) == (0, 1)
-    monkeypatch.setattr(worklist, "decode", decode)
+    monkeypatch.setattr(video_pass, "decode", decode)
     assert home.index(retry=True).indexed == 1
 
 
@@ -352,7 +352,7 @@ def test_a_file_on_which_the_whole_program_ended_is_set_aside(home: Home) -> Non
 def test_a_drive_that_goes_away_while_it_is_read_stops_its_folder_only(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from index import worklist
+    from index import video_pass
     from index.decoding import Failed, decode
 
     other = tmp_path / "other"
@@ -372,12 +372,12 @@ def test_a_drive_that_goes_away_while_it_is_read_stops_its_folder_only(
             else:
                 yield event
 
-    monkeypatch.setattr(worklist, "decode", vanishing)
+    monkeypatch.setattr(video_pass, "decode", vanishing)
     summary = home.index(home.videos, other)
     assert summary.indexed == 1
     assert os.fsencode(home.videos) in summary.offline_roots
     assert all(status != "failed" for status, _, _ in home.rows().values())
-    monkeypatch.setattr(worklist, "decode", decode)
+    monkeypatch.setattr(video_pass, "decode", decode)
     home.videos.with_name("gone").rename(home.videos)
     assert home.index(home.videos, other).indexed == 5
 

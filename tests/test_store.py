@@ -465,10 +465,11 @@ def test_an_older_library_is_migrated_by_reader_and_writer(tmp_path, monkeypatch
         closed_library(tmp_path / name, videos=2)
     later = Migrations("groundzero")
     later()(schema.videos_versions_and_chunks)
+    later()(schema.coarse_versions)
 
     def add_colour(db):
         db.execute("ALTER TABLE videos ADD COLUMN colour TEXT")
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 3")
 
     later()(add_colour)
     monkeypatch.setattr(schema, "SCHEMA", later)
@@ -479,10 +480,65 @@ def test_an_older_library_is_migrated_by_reader_and_writer(tmp_path, monkeypatch
         assert library._one("SELECT colour FROM videos LIMIT 1") == (None,)
 
 
+def test_a_library_from_before_coarse_versions_goes_on(tmp_path):
+    closed_library(tmp_path, videos=2)
+    with sqlite3.connect(tmp_path / "library.db") as connection:
+        connection.execute("ALTER TABLE versions DROP COLUMN coarse")
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'coarse_versions'")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with Library.open_readonly(tmp_path) as library:
+        assert [video.coarse for video in library.videos(searchable=True)] == [False, False]
+
+
+def test_a_coarse_version_answers_until_the_full_one_is_there(tmp_path):
+    with open_library(tmp_path) as library:
+        video_id = library.begin_attempt(b"/a.mp4", "fp", STAT)
+        library.stage_chunk(video_id, np.arange(3.0), unit_vectors(3, 1))
+        coarse = unit_vectors(2, 2)
+        library.commit_coarse(
+            video_id, np.array([0.0, 9.0]), coarse, SamplingReport(12.0, 0, False), INFO
+        )
+        row = library.video(video_id)
+        assert (row.status, row.coarse, row.frames, row.duration_s, row.attempts) == (
+            "pending", True, 2, 12.0, 0,
+        )  # fmt: skip
+        assert [segment.frames for segment in library.segments()] == [2]
+        assert b"/a.mp4" not in library.settled_files()
+        assert library.staged_until_s(video_id) == 2.0
+        times_s, vectors = library.read_vectors(video_id)
+        assert times_s.tolist() == [0.0, 9.0]
+        assert np.allclose(vectors, coarse, atol=1e-3)
+
+        assert library.begin_attempt(b"/a.mp4", "fp", STAT) == video_id
+        assert [segment.frames for segment in library.segments()] == [2]
+        library.stage_chunk(video_id, np.arange(3.0, 12.0), unit_vectors(9, 3))
+        library.commit_video(video_id, SamplingReport(12.0, 0, False), INFO)
+        row = library.video(video_id)
+        assert (row.status, row.coarse, row.frames) == ("indexed", False, 12)
+        assert library._row("SELECT count(*) FROM versions")[0] == 1
+
+
+def test_a_video_that_fails_after_a_first_look_stays_coarse_until_it_is_retried(tmp_path):
+    with open_library(tmp_path) as library:
+        video_id = library.begin_attempt(b"/a.mp4", "fp", STAT)
+        library.commit_coarse(
+            video_id, np.array([0.0]), unit_vectors(1, 2), SamplingReport(12.0, 0, False), INFO
+        )
+        library.begin_attempt(b"/a.mp4", "fp", STAT)
+        library.fail_video(video_id, "damaged")
+        row = library.video(video_id)
+        assert (row.status, row.coarse, row.reason) == ("indexed", True, "damaged")
+        assert b"/a.mp4" in library.settled_files()
+        assert library.clear_failures() == 1
+        assert b"/a.mp4" not in library.settled_files()
+
+
 def test_a_failed_migration_changes_nothing(tmp_path, monkeypatch):
     closed_library(tmp_path, videos=2)
     later = Migrations("groundzero")
     later()(schema.videos_versions_and_chunks)
+    later()(schema.coarse_versions)
 
     def half(db):
         db.execute("DELETE FROM videos")

@@ -1,0 +1,78 @@
+"""Indexes videos at the full rate; a long one is made safe piece by piece."""
+
+from __future__ import annotations
+
+from .decoding import DecodeJob, Failed
+from .failpoints import reached
+from .scan import Problem
+from .turns import Turn
+from .types import Times, Vectors
+from .video_pass import OpenTurn, VideoPass
+
+_LETHAL = ("crash", "hang", "memory")
+
+
+class FullPass(VideoPass):
+    """The pass after which a video is indexed."""
+
+    def _job(self, turn: Turn) -> DecodeJob:
+        staged_s = self._library.staged_until_s(turn.video_id)
+        step_s = self._options.step_s
+        return DecodeJob(
+            turn.video_id,
+            turn.candidate.path,
+            step_s,
+            # The frame nearest to a sample point may lie a little before or after it.
+            0.0 if staged_s is None else staged_s // step_s * step_s,
+            after_s=staged_s,
+            skip_still=not self._options.every_frame,
+        )
+
+    def _take(self, video_id: int, times_s: Times, vectors: Vectors) -> None:
+        video = self._open[video_id]
+        video.keep(times_s, vectors)
+        self.counts.frames += len(times_s)
+        if video.buffered >= self._options.chunk_frames:
+            self._stage(video_id, video)
+        self._tell(video)
+
+    def _stage(self, video_id: int, video: OpenTurn) -> None:
+        if video.buffered:
+            self._library.stage_chunk(video_id, *video.handed_over())
+
+    def _commit(self, video_id: int) -> None:
+        video = self._open[video_id]
+        if video.report is None or video.info is None:
+            raise RuntimeError(f"video {video_id} ended without being opened")
+        reached("after_decode")
+        try:
+            changed = video.turn.changed()
+        except OSError as error:
+            self._turns.unreachable(self._let_go(video_id).candidate, error)
+            return
+        path = video.turn.candidate.path
+        if changed:
+            self._let_go(video_id)
+            self._turns.count_problem(path, "changed while it was read; the next run will index it")
+            return
+        self._stage(video_id, video)
+        if self._library.staged_until_s(video_id) is None:
+            self._fail(video_id, video.report.note or "no picture could be decoded")
+            return
+        self._library.commit_video(video_id, video.report, video.info)
+        self.counts.indexed += 1
+        self.counts.video_s += video.report.duration_s
+        self._close(video_id)
+        if video.report.note:
+            self._turns.report_problem(Problem(path, video.report.note))
+
+    def _fail(self, video_id: int, reason: str) -> None:
+        self._turns.fail(self._close(video_id), reason)
+
+    def _decoding_failed(self, event: Failed) -> None:
+        if event.kind == "device":
+            self._turns.unreachable(self._let_go(event.key).candidate, OSError(event.reason))
+        elif event.kind in _LETHAL:
+            self._turns.fail_lethally(self._close(event.key), event.reason)
+        else:
+            self._fail(event.key, event.reason)

@@ -1,0 +1,140 @@
+"""Stretches of videos that are decoded and encoded again during a search, side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import MediaError
+from .files import shown
+from .scan import fingerprint
+from .types import Encoder, Picture, Preprocess, Times, Vectors, VideoRow
+
+Range = tuple[float, float]
+_DECODERS = 4
+"""Stretches decoded side by side."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Frames of one stretch of one video."""
+
+    video: VideoRow
+    range_s: Range
+    times_s: Times
+    """float64 [T], at least one."""
+    vectors: Vectors
+    """float32 [T, D]."""
+
+
+def look_again(
+    ranges: Sequence[tuple[VideoRow, Range]],
+    encoder: Encoder,
+    step_s: float,
+    notes: dict[int, str],
+    progress: Callable[[int, int], None],
+) -> list[Stretch]:
+    """Samples stretches and encodes all their pictures together.
+
+    Args:
+        ranges: Videos and ``[start_s, end_s)``.
+        encoder: Its vision tower is loaded now.
+        step_s: Spacing of the samples.
+        notes: By video: lines for people. Videos with one are left out; those whose file
+            is not the one that was indexed, or cannot be read, get one.
+        progress: Told the stretches decoded so far and in all.
+    """
+    notes.update(_unusable({v.id: v for v, _ in ranges if v.id not in notes}.values()))
+    ranges = [(video, range_s) for video, range_s in ranges if video.id not in notes]
+    if not ranges:
+        return []
+    decoded = _decoded(ranges, encoder.preprocess, step_s, notes, progress)
+    decoded = [part for part in decoded if part[0].id not in notes and part[2]]
+    vectors = _encoded([picture for *_, pictures in decoded for picture in pictures], encoder)
+    stretches, first = [], 0
+    for video, range_s, times_s, pictures in decoded:
+        own = vectors[first : first + len(pictures)]
+        first += len(pictures)
+        if np.isfinite(own).all():
+            stretches.append(Stretch(video, range_s, np.asarray(times_s, np.float64), own))
+    return stretches
+
+
+def _unusable(videos: Iterable[VideoRow]) -> dict[int, str]:
+    """Notes for the videos whose file is not the one that was indexed."""
+    notes: dict[int, str] = {}
+    for video in videos:
+        try:
+            stat = os.lstat(video.path)
+            same = (stat.st_size, stat.st_mtime_ns) == (video.size_bytes, video.mtime_ns)
+            if not same and fingerprint(video.path) != video.fingerprint:
+                notes[video.id] = (
+                    f"{shown(video.path)} has changed since it was indexed, so its moments "
+                    "are not refined and may be off; run gz index on it."
+                )
+        except OSError as error:
+            notes[video.id] = (
+                f"{shown(video.path)} cannot be read ({error.strerror}), "
+                "so its moments are not refined."
+            )
+    return notes
+
+
+def joined(ranges: Sequence[Range]) -> list[Range]:
+    """Ranges of one video in order, those that touch made one."""
+    together: list[Range] = []
+    for low, high in sorted(ranges):
+        if together and low <= together[-1][1]:
+            together[-1] = (together[-1][0], max(high, together[-1][1]))
+        else:
+            together.append((low, high))
+    return together
+
+
+_Decoded = tuple[VideoRow, Range, list[float], list[Picture]]
+
+
+def _decoded(
+    ranges: Sequence[tuple[VideoRow, Range]],
+    preprocess: Preprocess,
+    step_s: float,
+    notes: dict[int, str],
+    progress: Callable[[int, int], None],
+) -> list[_Decoded]:
+    from .sampling import sample_range
+
+    progress(0, len(ranges))
+    done: list[_Decoded] = []
+    with ThreadPoolExecutor(_DECODERS, thread_name_prefix="stretch") as pool:
+        futures: list[Future[tuple[list[float], list[Picture]]]] = [
+            pool.submit(sample_range, video.path, *range_s, step_s, preprocess)
+            for video, range_s in ranges
+        ]
+        for number, ((video, range_s), future) in enumerate(zip(ranges, futures, strict=True), 1):
+            try:
+                done.append((video, range_s, *future.result()))
+            except (MediaError, OSError) as error:
+                why = error.message if isinstance(error, MediaError) else error.strerror
+                notes[video.id] = (
+                    f"{shown(video.path)} cannot be read again ({why}), "
+                    "so its moments are not refined."
+                )
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+            progress(number, len(ranges))
+    return done
+
+
+def _encoded(pictures: Sequence[Picture], encoder: Encoder) -> Vectors:
+    """float32 [N, D], in full batches."""
+    size = max(1, encoder.batch_size)
+    batches = [
+        encoder.encode_pictures(pictures[first : first + size])
+        for first in range(0, len(pictures), size)
+    ]
+    return np.concatenate(batches) if batches else np.zeros((0, encoder.space.dim), np.float32)
