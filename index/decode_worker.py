@@ -7,6 +7,7 @@ ends itself, even in the middle of a decode.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import queue
@@ -122,6 +123,10 @@ def work(connection: Connection[Any, Any], preprocess: bytes, limits: DecodeLimi
             return
         except Exception as error:  # any damage in a file, whatever it makes a library raise
             _send(connection, describe_failure(error, job.path), [])
+        # A video's first frame sits in a cycle with its side data; pictures are large.
+        gc.collect()
+        if not gc.get_freeze_count():
+            gc.freeze()
 
 
 def receive(connection: Connection[Any, Any]) -> tuple[Message, Shots]:

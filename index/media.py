@@ -62,6 +62,7 @@ class OpenVideo:
         first: The first presented frame.
         read_on: Whether packets after ``head`` were read.
         converter: Turns frames into RGB.
+        orientations: How frames are turned, as far as met.
     """
 
     path: Path
@@ -72,6 +73,7 @@ class OpenVideo:
     first: VideoFrame
     read_on: bool = False
     converter: VideoReformatter = field(default_factory=VideoReformatter)
+    orientations: dict[float, tuple[int, bool]] = field(default_factory=dict)
 
     @property
     def format(self) -> str:
@@ -80,7 +82,8 @@ class OpenVideo:
 
     def upright(self, frame: VideoFrame) -> Picture:
         """A decoded frame as people see it: RGB uint8 [H, W, 3]."""
-        return upright(frame, self.stream.sample_aspect_ratio, self.converter)
+        aspect = self.stream.sample_aspect_ratio
+        return upright(frame, aspect, self.converter, self.orientations)
 
     def packets(self) -> Iterator[VideoPacket]:
         """Packets of the main stream that are not read yet; damage is stepped over.

@@ -40,6 +40,7 @@ def upright(
     frame: VideoFrame,
     sample_aspect: Fraction | None = None,
     converter: VideoReformatter | None = None,
+    orientations: dict[float, tuple[int, bool]] | None = None,
 ) -> Picture:
     """A decoded frame as people see it.
 
@@ -48,6 +49,8 @@ def upright(
         sample_aspect: Width of a pixel over its height; None means square.
         converter: Kept from frame to frame by who has many. A frame's own starts
             threads that live as long as the frame, each with its share of memory.
+        orientations: Those met so far in one video, by the frame's rotation. Asking a frame
+            for its side data makes a cycle that keeps its picture until the collector runs.
 
     Returns:
         RGB uint8 [H, W, 3]: turned upright, pixels square, one field of an
@@ -68,7 +71,10 @@ def upright(
             picture = picture[rows]
     else:
         picture = rgb(width, height)
-    turn, mirrored = orientation(frame)
+    known = {} if orientations is None else orientations
+    if frame.rotation not in known:
+        known[frame.rotation] = orientation(frame)
+    turn, mirrored = known[frame.rotation]
     if mirrored:
         picture = picture[:, ::-1]
     if turn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import socket
 import threading
@@ -98,6 +99,21 @@ def test_pictures_start_no_threads(tmp_path: Path) -> None:
         for frame in frames:
             video.upright(frame)
         assert sorted(TASKS.glob("*")) == before
+
+
+def test_frames_are_let_go_once_they_are_pictures(tmp_path: Path) -> None:
+    """Frames in cycles kept their pictures until the collector ran, video after video."""
+    path = make.colour_video(tmp_path / "a.mp4", SHOTS)
+    gc.collect()
+    gc.disable()
+    try:
+        with open_video(path) as video, av.open(str(path)) as other:
+            for frame in other.decode(video=0):
+                video.upright(frame)
+            alive = sum(isinstance(each, av.VideoFrame) for each in gc.get_objects())
+    finally:
+        gc.enable()
+    assert alive <= 6
 
 
 def test_odd_sizes_are_kept(tmp_path: Path) -> None:
