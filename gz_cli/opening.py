@@ -37,14 +37,27 @@ def open_library(library_dir: Path) -> Library:
 
 
 def open_encoder(
-    screen: Screen, spec: str | None, adapter: Path | None, device: str | None
+    screen: Screen,
+    spec: str | None,
+    adapter: Path | None,
+    device: str | None,
+    *,
+    alone: bool = False,
 ) -> Encoder:
     """The model by its preset, folder or hub id; weights load when it first encodes.
+
+    Args:
+        screen: Shows a download.
+        spec: Which model; None chooses by the hardware.
+        adapter: A LoRA folder.
+        device: Where it computes; None chooses.
+        alone: Nothing is decoded while it encodes, so that it may take every core.
 
     Raises:
         ModelError: It is missing, damaged, or not a model of this kind.
     """
     _calm_libraries(screen)
+    from model.cores import cores
     from model.encoder import load_encoder
 
     with screen.progress() as progress:
@@ -52,6 +65,7 @@ def open_encoder(
             spec,
             adapter,
             device,
+            threads=cores() if alone else None,
             note=screen.note,
             progress=lambda done, total: progress.update(
                 done / max(1, total), f"downloading {size_text(done)} of {size_text(total)}"
@@ -78,7 +92,7 @@ def open_encoder_of(screen: Screen, library: Library, device: str | None) -> Enc
             f"the library in {library.folder} holds no video yet", "add some: gz index FOLDER"
         )
     adapter = Path(library.adapter) if library.adapter else None
-    encoder = open_encoder(screen, library.model_spec, adapter, device)
+    encoder = open_encoder(screen, library.model_spec, adapter, device, alone=True)
     require_same_space(library, encoder)
     return encoder
 

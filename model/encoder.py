@@ -16,6 +16,7 @@ from index.errors import ModelError
 from index.types import EmbeddingSpace, Picture, Sentence, Vectors
 
 from .backbone import Backbone, default_preset, source_of
+from .cores import decode_workers
 from .hub import ModelStatus, Note, Progress, find_files
 from .hub import model_status as status_of_source
 from .preprocess import ResizePicture
@@ -48,8 +49,8 @@ def load_encoder(
         adapter: A peft LoRA folder.
         device: ``cpu``, ``cuda`` (or ``cuda:1``) or ``mps``; None takes the best there is.
         offline: Never touch the network.
-        threads: CPU threads for the vision tower; None takes all cores but one. Decode
-            workers and these should together not exceed the cores.
+        threads: CPU threads for the vision tower; None takes those that decoding beside it
+            leaves. Where nothing runs beside it, `cores.cores` are right.
         note: Receives a line when a download starts.
         progress: Receives bytes so far and in all during a download.
 
@@ -114,9 +115,7 @@ class SiglipEncoder:
     @property
     def decode_workers(self) -> int:
         """Decoder processes that keep the device busy without taking the tower's cores."""
-        from .vision_route import decode_workers
-
-        return decode_workers(self.device)
+        return decode_workers(self.device, self._backbone.vision.gflops)
 
     def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
         """Preprocessed pictures, uint8 [height, width, 3] each, to float32 [N, D], unit length.

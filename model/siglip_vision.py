@@ -41,6 +41,13 @@ class VisionConfig:
         """Patches along one side."""
         return self.image_size // self.patch_size
 
+    @property
+    def gflops(self) -> float:
+        """Work for one picture, in 10^9 floating-point operations (a multiply-add is two)."""
+        patches, wide, inner = self.grid**2, self.hidden_size, self.intermediate_size
+        block = 8 * patches * wide**2 + 4 * patches**2 * wide + 4 * patches * wide * inner
+        return (self.num_hidden_layers * block + 6 * patches * self.patch_size**2 * wide) / 1e9
+
     def shapes(self) -> dict[str, Shape]:
         """Name and shape of every tensor of the tower."""
         wide, inner, patch = self.hidden_size, self.intermediate_size, self.patch_size

@@ -7,7 +7,6 @@ verdict is remembered, so that later runs load that form alone.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ import numpy as np
 from index.errors import UsageError
 
 from .backbone import Backbone
+from .cores import tower_threads
 from .memory import recall, remember
 from .siglip_vision import PackedTower, ReferenceTower, VisionTower, normalised
 
@@ -62,28 +62,10 @@ def load_vision_tower(backbone: Backbone, device: str, threads: int | None) -> V
     import torch
 
     backbone.check_vision()
-    torch.set_num_threads(threads or max(1, cores() - decode_workers(device)))
+    torch.set_num_threads(threads or tower_threads(device, backbone.vision.gflops))
     if device.startswith("cuda"):
         return ReferenceTower(backbone.read_vision, backbone.vision, torch.bfloat16, device)
     return _agreeing(backbone, device)
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return usable or 1
-
-
-def decode_workers(device: str) -> int:
-    """Decoder processes beside a tower on this device.
-
-    A graphics card leaves all cores but one to decoding. On a processor the tower gets
-    the cores that decoding does not: waiting for a busy core stalls every product, and
-    on two cores a second thread was measured slower than none as soon as anything ran.
-    """
-    if device.startswith("cpu"):
-        return max(1, cores() // 4)
-    return max(1, min(16, cores() - 1))
 
 
 def _agreeing(backbone: Backbone, device: str) -> VisionTower:

@@ -14,11 +14,11 @@ from tiny_siglip import IMAGE_SIZE, make_model, picture
 
 from index.errors import ModelError, UsageError
 from index.types import Encoder
-from model import siglip_vision, vision_route
+from model import cores, siglip_vision, vision_route
 from model.backbone import Backbone, source_of
 from model.encoder import SiglipEncoder, load_encoder
 from model.hub import find_files
-from model.siglip_vision import PackedTower, ReferenceTower
+from model.siglip_vision import PackedTower, ReferenceTower, VisionConfig
 
 SENTENCE = "the man eats before the interview"
 
@@ -311,12 +311,43 @@ def test_the_best_device_of_this_machine_agrees_with_the_reference(
     assert (vectors * frames_by_transformers(*made, pictures)).sum(axis=1).min() >= 0.999
 
 
+BASE, SO400M = 11.4, 670.0
+"""10^9 operations for a picture."""
+
+
 @pytest.mark.parametrize(
-    ("device", "count", "workers"),
-    [("cpu", 1, 1), ("cpu", 2, 1), ("cpu", 16, 4), ("cuda", 1, 1), ("cuda", 16, 15), ("mps", 8, 7)],
+    ("device", "count", "gflops", "workers", "threads"),
+    [
+        ("cpu", 1, BASE, 1, 1),
+        ("cpu", 2, BASE, 1, 1),
+        ("cpu", 4, BASE, 2, 2),
+        ("cpu", 16, BASE, 8, 8),
+        ("cpu", 2, 0.02, 1, 1),
+        ("cpu", 2, SO400M, 1, 2),
+        ("cpu", 4, SO400M, 1, 4),
+        ("cpu", 16, SO400M, 1, 15),
+        ("cuda", 1, SO400M, 1, 1),
+        ("cuda", 16, SO400M, 15, 1),
+        ("cuda", 64, SO400M, 16, 48),
+        ("mps", 8, BASE, 7, 1),
+    ],
 )
-def test_cores_are_shared_between_decoding_and_encoding(
-    monkeypatch: pytest.MonkeyPatch, device: str, count: int, workers: int
+def test_cores_are_shared_by_the_work_of_decoding_and_encoding(
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    count: int,
+    gflops: float,
+    workers: int,
+    threads: int,
 ) -> None:
-    monkeypatch.setattr(vision_route, "cores", lambda: count)
-    assert vision_route.decode_workers(device) == workers
+    monkeypatch.setattr(cores, "cores", lambda: count)
+    assert cores.decode_workers(device, gflops) == workers
+    assert cores.tower_threads(device, gflops) == threads
+
+
+def test_the_work_of_a_picture_is_counted_as_published_tables_do() -> None:
+    base = VisionConfig(image_size=256, patch_size=32)
+    large = {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27}
+    so400m = VisionConfig(**large, num_attention_heads=16, image_size=384, patch_size=14)
+    assert base.gflops == pytest.approx(BASE, rel=0.02)
+    assert so400m.gflops == pytest.approx(SO400M, rel=0.02)

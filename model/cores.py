@@ -1,0 +1,50 @@
+"""How the processor's cores are shared between decoding and the vision tower."""
+
+from __future__ import annotations
+
+import os
+
+_DECODE_S = 0.03
+"""Processor seconds for one frame a second of 720p video, of 250-frame groups."""
+_GFLOPS_PER_S = 400.0
+"""What a core multiplies in a second in bfloat16; with fewer, the tower's share only grows."""
+_MOST_ON_CARD = 16
+_FEW_CORES = 4
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return usable or 1
+
+
+def decode_workers(device: str, gflops: float) -> int:
+    """Decoder processes beside a tower.
+
+    A graphics card leaves all cores but one to decoding. On a processor each side gets
+    cores by the work that a frame gives it.
+
+    Args:
+        device: Where the tower runs.
+        gflops: Its work for one picture, in 10^9 floating-point operations.
+    """
+    if not device.startswith("cpu"):
+        return max(1, min(_MOST_ON_CARD, cores() - 1))
+    return max(1, min(cores() - 1, round(cores() * _decoding_share(gflops))))
+
+
+def tower_threads(device: str, gflops: float) -> int:
+    """Threads of a tower that runs beside those decoders.
+
+    They and the decoders share no core: waiting for a busy one stalls every product. Only
+    where decoding would leave its core idle more than half of the time does the tower take
+    all of the few there are.
+    """
+    idle = cores() * _decoding_share(gflops) < 0.5
+    if device.startswith("cpu") and idle and cores() <= _FEW_CORES:
+        return cores()
+    return max(1, cores() - decode_workers(device, gflops))
+
+
+def _decoding_share(gflops: float) -> float:
+    return _DECODE_S / (_DECODE_S + gflops / _GFLOPS_PER_S)
