@@ -55,8 +55,9 @@ demo-model: $(STAMP)
 	  model/demo/weights/grounder/
 	$(BIN)/python -P -m model.demo.calibrating --grounder --archives 4
 
+# Measures, and writes the README's table; BENCH names some, or is --all.
 bench: $(STAMP)
-	set -e; for script in tests/benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+	$(BIN)/python tests/benchmarks/table.py $(BENCH)
 
 # The wheel as a stranger installs it, run where other people's index.py and model/ lie.
 wheel: $(STAMP)

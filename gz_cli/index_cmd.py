@@ -75,6 +75,14 @@ def index_videos(
             "--workers", min=1, metavar="N", help="Decoder processes; else by the machine."
         ),
     ] = None,
+    hwaccel: Annotated[
+        str | None,
+        typer.Option(
+            "--hwaccel",
+            metavar="NAME",
+            help="Decode on cuda, vaapi, videotoolbox ..., not the processor.",
+        ),
+    ] = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
     library: LibraryOption = None,
@@ -94,6 +102,10 @@ def index_videos(
     roots = [Path(os.path.abspath(Path(path).expanduser())) for path in paths or known.roots]  # noqa: PTH100
     if not roots:
         raise UsageError("there is no folder to look at", "name some: gz index FOLDER")
+    if hwaccel:
+        from index.hardware import check_hwaccel
+
+        check_hwaccel(hwaccel)
     spec, adapter_dir = _model_asked(known, model, adapter)
     spec = spec or default_spec()
     encoder = open_encoder(screen, spec, adapter_dir, device)
@@ -104,6 +116,7 @@ def index_videos(
         rebuild=rebuild,
         every_frame=every_frame,
         coarse_first=coarse_first,
+        hwaccel=hwaccel or "",
         model_spec=spec,
         adapter=str(adapter_dir or ""),
         workers=workers,

@@ -51,6 +51,7 @@ class CoarsePass(VideoPass):
             turn.candidate.path,
             self._options.step_s,
             skip_still=not self._options.every_frame,
+            hwaccel=self._options.hwaccel,
             key_frames_s=APART_S,
         )
 

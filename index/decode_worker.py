@@ -54,7 +54,7 @@ def serve(
         MediaError: When the file cannot be used.
     """
     start_s = max(job.start_s, job.after_s or 0.0)
-    with open_video(job.path) as video:
+    with open_video(job.path, job.hwaccel) as video:
         yield ("opened", video.info), []
         sampler: Sampler | KeyFrameSampler
         if job.key_frames_s is not None:
@@ -115,7 +115,8 @@ def work(connection: Connection[Any, Any], preprocess: bytes, limits: DecodeLimi
     beat = _Heartbeat(connection)
     while True:
         job = jobs.get()
-        _limit_memory(limits.memory_bytes)
+        if not job.hwaccel:  # whose drivers reserve address space by the terabyte
+            _limit_memory(limits.memory_bytes)
         try:
             for message, pictures in serve(job, shrink, limits, beat):
                 _send(connection, message, pictures)

@@ -43,6 +43,8 @@ class DecodeJob:
     """Send no picture of a sample that shows nothing new beside the last one sent."""
     key_frames_s: float | None = None
     """Take key frames at least this far apart instead of sampling at ``step_s``."""
+    hwaccel: str = ""
+    """Device that decodes, see `hardware`; empty for the processor."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class FullPass(VideoPass):
             0.0 if staged_s is None else staged_s // step_s * step_s,
             after_s=staged_s,
             skip_still=not self._options.every_frame,
+            hwaccel=self._options.hwaccel,
         )
 
     def _take(self, video_id: int, times_s: Times, vectors: Vectors) -> None:

@@ -27,6 +27,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from .errors import MediaError
+from .hardware import accelerator
 from .packets import DECODE_ERRORS, DEVICE_GONE, VideoPacket, drive_error, read_packets
 from .picture import orientation as orientation
 from .picture import shown_size
@@ -63,6 +64,7 @@ class OpenVideo:
         read_on: Whether packets after ``head`` were read.
         converter: Turns frames into RGB.
         orientations: How frames are turned, as far as met.
+        hwaccel: Device that decodes; empty for the processor.
     """
 
     path: Path
@@ -74,6 +76,7 @@ class OpenVideo:
     read_on: bool = False
     converter: VideoReformatter = field(default_factory=VideoReformatter)
     orientations: dict[float, tuple[int, bool]] = field(default_factory=dict)
+    hwaccel: str = ""
 
     @property
     def format(self) -> str:
@@ -97,7 +100,7 @@ class OpenVideo:
     def rewind(self) -> None:
         """Starts over at the first byte, with a fresh decoder."""
         self.container.close()
-        self.container = open_container(self.path)
+        self.container = open_container(self.path, self.hwaccel)
         self.stream = _prepare(_main_stream(self.container, self.path), self.path)
         self.head = []
         self.read_on = False
@@ -143,14 +146,20 @@ def _unusable(path: Path, error: BaseException) -> MediaError:
     return media_error
 
 
-def open_container(path: bytes | str | Path) -> InputContainer:
+def open_container(path: bytes | str | Path, hwaccel: str = "") -> InputContainer:
     """An open input container; the caller closes it.
+
+    Args:
+        path: A regular file.
+        hwaccel: Device that decodes its video, see `hardware`; empty for the processor.
 
     Raises:
         MediaError: When the file is not a video container or cannot be read.
     """
     absolute = check_regular(path)
     options: dict[str, Any] = {}
+    if hwaccel:
+        options["hwaccel"] = accelerator(hwaccel)
     if int(av.__version__.split(".")[0]) < 19:
         options["metadata_errors"] = "replace"
     try:
@@ -241,8 +250,12 @@ def _first_frame(
 
 
 @contextmanager
-def open_video(path: bytes | str | Path) -> Iterator[OpenVideo]:
+def open_video(path: bytes | str | Path, hwaccel: str = "") -> Iterator[OpenVideo]:
     """Opens a video and decodes its first picture.
+
+    Args:
+        path: A regular file.
+        hwaccel: Device that decodes it, see `hardware`; empty for the processor.
 
     Yields:
         The open video; it is closed at the end of the block.
@@ -252,9 +265,10 @@ def open_video(path: bytes | str | Path) -> Iterator[OpenVideo]:
             video stream, is too large, or not one picture can be decoded.
     """
     absolute = check_regular(path)
-    container = open_container(absolute)
+    container = open_container(absolute, hwaccel)
     try:
         video = _prime(container, absolute)
+        video.hwaccel = hwaccel
     except Exception as error:
         container.close()
         raise _unusable(absolute, error)  # noqa: B904 (it carries its own cause)

@@ -34,6 +34,8 @@ class IndexOptions:
     """How the encoder was named, remembered so that ``find`` needs no option."""
     adapter: str = ""
     """Folder of the LoRA adapter, remembered likewise."""
+    hwaccel: str = ""
+    """Device that decodes, see `hardware`; empty for the processor."""
     workers: int | None = None
     """Decoder processes; 0 decodes in this one, None leaves it to the encoder."""
     chunk_frames: int = 512

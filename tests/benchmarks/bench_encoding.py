@@ -187,21 +187,32 @@ def measure(name: str, arguments: argparse.Namespace, folder: Path) -> dict[str,
     return dict(json.loads(done.stdout))
 
 
-def rows(names: tuple[str, ...], arguments: argparse.Namespace, folder: Path) -> list[str]:
-    """Markdown rows, the first name being what the others are compared with."""
-    lines = []
+def compared(
+    names: tuple[str, ...], arguments: argparse.Namespace, folder: Path
+) -> dict[str, dict[str, float]]:
+    """Facts of each form, the first being what the others are compared with."""
+    facts: dict[str, dict[str, float]] = {}
     first: dict[str, Any] = {}
     for name in names:
         result = measure(name, arguments, folder)
         first = first or result
         cosines = (np.array(result["vectors"]) * np.array(first["vectors"])).sum(axis=1)
         count = 1 if name.startswith("sentence") else arguments.frames
-        lines.append(
-            f"| {name} | {count / result['cpu_s']:.2f} | {first['cpu_s'] / result['cpu_s']:.2f}x "
-            f"| {cosines.min():.6f} | {result['peak_gb']:.2f} |"
-        )
-        sys.stderr.write(f"{lines[-1]}\n")
-    return lines
+        facts[name] = {
+            "per_core_s": count / result["cpu_s"],
+            "times_plain": first["cpu_s"] / result["cpu_s"],
+            "least_cosine": float(cosines.min()),
+            "peak_gb": result["peak_gb"],
+        }
+        sys.stderr.write(f"{_row(name, facts[name])}\n")
+    return facts
+
+
+def _row(name: str, facts: dict[str, float]) -> str:
+    return (
+        f"| {name} | {facts['per_core_s']:.2f} | {facts['times_plain']:.2f}x "
+        f"| {facts['least_cosine']:.6f} | {facts['peak_gb']:.2f} |"
+    )
 
 
 def main() -> None:
@@ -211,28 +222,35 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--folder", type=Path, help="keep the random model here")
+    parser.add_argument("--json", action="store_true")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        return child(arguments.child, arguments.folder, arguments.frames, arguments.batch)
+        child(arguments.child, arguments.folder, arguments.frames, arguments.batch)
+        return
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "model.safetensors").exists():
             measure(f"make {arguments.model}", arguments, folder)
         os.environ["XDG_CACHE_HOME"] = temporary
-        lines = [
-            f"{arguments.model}, {arguments.frames} frames of 1280x720, 1 thread, batch "
-            f"{arguments.batch}, preprocessing included",
-            "",
-            "| form | frames per core-second | ratio | least cosine | peak GB |",
-            "|---|---|---|---|---|",
-            *rows(FORMS, arguments, folder),
-            "",
-            "| first sentence of a process | per core-second | ratio | cosine | peak GB |",
-            "|---|---|---|---|---|",
-            *rows(("sentence plain", "sentence ours"), arguments, folder),
-        ]
+        frames = compared(FORMS, arguments, folder)
+        sentences = compared(("sentence plain", "sentence ours"), arguments, folder)
+    if arguments.json:
+        sys.stdout.write(json.dumps(frames | sentences) + "\n")
+        return
+    lines = [
+        f"{arguments.model}, {arguments.frames} frames of 1280x720, 1 thread, batch "
+        f"{arguments.batch}, preprocessing included",
+        "",
+        "| form | frames per core-second | ratio | least cosine | peak GB |",
+        "|---|---|---|---|---|",
+        *(_row(name, facts) for name, facts in frames.items()),
+        "",
+        "| first sentence of a process | per core-second | ratio | cosine | peak GB |",
+        "|---|---|---|---|---|",
+        *(_row(name, facts) for name, facts in sentences.items()),
+    ]
     sys.stdout.write("\n".join(lines) + "\n")
 
 

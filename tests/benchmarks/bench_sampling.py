@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -164,6 +165,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the made clips")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="part of a clip's name")
+    parser.add_argument("--json", action="store_true")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("files", nargs="*", type=Path, help="own files instead of made clips")
     asked = parser.parse_args()
@@ -180,13 +182,19 @@ def main() -> None:
                 del CLIPS[name]
             clips = make_clips(Path(folder), asked.seconds)
         idle = start_up(methods, Path(folder), asked.rounds)
-        print(f"| CPU time, {anchor} = 1 | " + " | ".join(methods) + " |")
-        print("|---" * (len(methods) + 1) + "|")
+        if not asked.json:
+            print(f"| CPU time, {anchor} = 1 | " + " | ".join(methods) + " |")
+            print("|---" * (len(methods) + 1) + "|")
+        shares: dict[str, dict[str, float]] = {}
         for name, file in clips.items():
             spent = measure(file, methods, asked.rounds)
             work = {method: spent[method] - idle[method] for method in methods}
-            cells = " | ".join(f"{work[method] / work[anchor]:.2f}" for method in methods)
-            print(f"| {name} | {cells} |", flush=True)
+            shares[name] = {method: work[method] / work[anchor] for method in methods}
+            cells = " | ".join(f"{share:.2f}" for share in shares[name].values())
+            if not asked.json:
+                print(f"| {name} | {cells} |", flush=True)
+        if asked.json:
+            print(json.dumps(shares))
 
 
 if __name__ == "__main__":
