@@ -104,6 +104,8 @@ def describe_failure(error: Exception, path: bytes) -> Message:
 def work(connection: Connection[Any, Any], preprocess: bytes, limits: DecodeLimits) -> None:
     """Main function of a worker: serves jobs until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The encoder goes first; decoders then fill what it leaves, and may outnumber their cores.
+    os.nice(10)
     jobs: queue.SimpleQueue[DecodeJob] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, jobs), daemon=True).start()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 _DECODE_S = 0.03
@@ -22,7 +23,8 @@ def decode_workers(device: str, gflops: float) -> int:
     """Decoder processes beside a tower.
 
     A graphics card leaves all cores but one to decoding. On a processor each side gets
-    cores by the work that a frame gives it.
+    cores by the work that a frame gives it, and decoding a quarter more: its processes
+    give way to the tower, and wait for nothing while it has enough to do.
 
     Args:
         device: Where the tower runs.
@@ -30,20 +32,22 @@ def decode_workers(device: str, gflops: float) -> int:
     """
     if not device.startswith("cpu"):
         return max(1, min(_MOST_ON_CARD, cores() - 1))
-    return max(1, min(cores() - 1, round(cores() * _decoding_share(gflops))))
+    return max(1, min(cores(), math.ceil(1.25 * cores() * _decoding_share(gflops))))
 
 
 def tower_threads(device: str, gflops: float) -> int:
     """Threads of a tower that runs beside those decoders.
 
-    They and the decoders share no core: waiting for a busy one stalls every product. Only
-    where decoding would leave its core idle more than half of the time does the tower take
-    all of the few there are.
+    They leave decoding its cores: waiting for a busy one stalls every product. Only where
+    decoding would leave its core idle more than half of the time does the tower take all
+    of the few there are.
     """
-    idle = cores() * _decoding_share(gflops) < 0.5
-    if device.startswith("cpu") and idle and cores() <= _FEW_CORES:
+    if not device.startswith("cpu"):
+        return max(1, cores() - decode_workers(device, gflops))
+    decoding = cores() * _decoding_share(gflops)
+    if decoding < 0.5 and cores() <= _FEW_CORES:
         return cores()
-    return max(1, cores() - decode_workers(device, gflops))
+    return max(1, cores() - max(1, round(decoding)))
 
 
 def _decoding_share(gflops: float) -> float:
