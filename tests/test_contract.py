@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 import re
 import subprocess
@@ -234,6 +235,20 @@ def test_readme_shows_the_help_of_every_command(update_goldens: bool) -> None:
         readme.write_text(HELP_REGION.sub(lambda _: real, text), "utf-8")
         return
     assert shown == real, "stale: run pytest tests/test_contract.py --update-goldens"
+
+
+def test_readme_shows_the_figures_that_were_measured() -> None:
+    """Nobody writes the benchmark table by hand: `make bench` renders what it measured."""
+    spec = importlib.util.spec_from_file_location("table", ROOT / "tests/benchmarks/table.py")
+    assert spec is not None
+    assert spec.loader is not None
+    table = importlib.util.module_from_spec(spec)
+    sys.modules["table"] = table
+    spec.loader.exec_module(table)
+    assert table.table(table.kept()) in (ROOT / "README.md").read_text("utf-8")
+    assert set(table.kept()) <= set(table.BENCHMARKS)
+    for benchmark in table.BENCHMARKS.values():
+        assert (ROOT / "tests/benchmarks" / benchmark.command.split()[0]).exists()
 
 
 def test_every_option_says_what_it_does() -> None:

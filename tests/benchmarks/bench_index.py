@@ -3,12 +3,13 @@
     python tests/benchmarks/bench_index.py [--model base] [--videos 6] [--seconds 60]
 
 Writes 720p videos and a full-size model with random weights, then measures wall time in one
-run, rounds interleaved, the quickest of each counting: the decoder workers alone, the encoder
-alone on the same pictures, both through ``index_paths`` (every frame encoded, the tower
-loaded), and a plain loop: every frame decoded by PyAV, one a second kept as a PIL picture,
-the model's own processor and transformers model in batches, default threads. Overlap is the
-rate end to end over the slower of the parts alone. At last ``gz index`` runs as a program, for
-its peak memory and for a profile of where its processor time goes.
+run, rounds interleaved, the quickest of each counting: decoding alone on the cores that the
+tower leaves, the encoder alone on its own with the same pictures, both through
+``index_paths`` (every frame encoded, the tower loaded), and a plain loop: every frame decoded
+by PyAV, one a second kept as a PIL picture, the model's own processor and transformers model
+in batches, default threads. Overlap is the rate end to end over the slower of the parts
+alone. At last ``gz index`` runs as a program, for its peak memory and, with ``--profile``, for
+where the processor time of its process goes.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from index.decoding import DecodeJob, Frames, decode  # noqa: E402
 from index.indexer import index_paths  # noqa: E402
 from index.progress import IndexOptions, IndexProgress, Problem  # noqa: E402
 from index.types import Encoder, Picture  # noqa: E402
+from model.cores import cores  # noqa: E402
 from model.encoder import load_encoder  # noqa: E402
 
 
@@ -68,9 +70,11 @@ def make_videos(folder: Path, count: int, seconds: float) -> list[Path]:
     return paths
 
 
-def decoded(videos: list[Path], encoder: Encoder) -> list[Picture]:
+def decoded(videos: list[Path], encoder: Encoder, threads: int) -> list[Picture]:
+    """By as many workers as the tower leaves cores."""
     jobs = [DecodeJob(n, os.fsencode(path), 1.0) for n, path in enumerate(videos)]
-    events = decode(jobs, encoder.preprocess, workers=encoder.decode_workers)
+    workers = max(1, cores() - threads)
+    events = decode(jobs, encoder.preprocess, workers=workers)
     return [p for e in events if isinstance(e, Frames) for p in e.pictures if p is not None]
 
 
@@ -203,12 +207,17 @@ def main() -> None:
 
 
 def measured(asked: argparse.Namespace, spec: str, videos: list[Path]) -> dict[str, object]:
+    import torch
+
     encoder = load_encoder(spec, device=asked.device)
-    pictures = decoded(videos, encoder)
-    encoder.encode_pictures(pictures[:8])
+    encoder.encode_pictures(
+        [np.zeros((encoder.preprocess.height, encoder.preprocess.width, 3), np.uint8)]
+    )
+    threads = torch.get_num_threads() if encoder.device == "cpu" else 1
+    pictures = decoded(videos, encoder, threads)
     size = encoder.batch_size
     works: dict[str, Callable[[], object]] = {
-        "decode": lambda: decoded(videos, encoder),
+        "decode": lambda: decoded(videos, encoder, threads),
         "encode": lambda: [
             encoder.encode_pictures(pictures[k : k + size]) for k in range(0, len(pictures), size)
         ],

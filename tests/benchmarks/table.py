@@ -200,6 +200,12 @@ def run(command: str, more: list[str]) -> Facts:
     return json.loads(done.stdout)
 
 
+def kept() -> dict[str, Any]:
+    """What was measured so far, by benchmark."""
+    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    return results
+
+
 def table(results: dict[str, Any]) -> str:
     """Markdown of everything measured so far."""
     lines = ["| what | gz | beside | ratio | machine | by |", "|---|---|---|---|---|---|"]
@@ -233,14 +239,13 @@ def main() -> None:
     if unknown := set(asked.names) - set(BENCHMARKS):
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
     wanted = asked.names or [n for n, b in BENCHMARKS.items() if asked.all or not b.long]
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in [] if asked.keep else wanted:
         print(f"== {name}: {BENCHMARKS[name].command}", file=sys.stderr, flush=True)
         facts = run(BENCHMARKS[name].command, asked.more.split())
+        results = kept()
         results[name] = {"on": machine(), "facts": facts}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-        write(results)
-    write(results)
+    write(kept())
 
 
 if __name__ == "__main__":
