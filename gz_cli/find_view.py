@@ -35,8 +35,8 @@ class FindView:
         self._progress.update(None, f"looking closely at {windows} places")
 
     def refining(self, done: int, total: int) -> None:
-        """Some of the stretches around edges have been decoded again."""
-        self._progress.update(done / max(1, total), f"tightening edges, {done} of {total}")
+        """Some of the frames around edges have been decoded and encoded again."""
+        self._progress.update(done / max(1, total), "tightening edges")
 
 
 def sureness(presence: float) -> str:

@@ -51,13 +51,13 @@ def open_encoder(
         spec: Which model; None chooses by the hardware.
         adapter: A LoRA folder.
         device: Where it computes; None chooses.
-        alone: Nothing is decoded while it encodes, so that it may take every core.
+        alone: Nothing is decoded while it encodes, so that it may take every idle core.
 
     Raises:
         ModelError: It is missing, damaged, or not a model of this kind.
     """
     _calm_libraries(screen)
-    from model.cores import cores
+    from model.cores import idle_cores
     from model.encoder import load_encoder
 
     with screen.progress() as progress:
@@ -65,7 +65,7 @@ def open_encoder(
             spec,
             adapter,
             device,
-            threads=cores() if alone else None,
+            threads=idle_cores() if alone else None,
             note=screen.note,
             progress=lambda done, total: progress.update(
                 done / max(1, total), f"downloading {size_text(done)} of {size_text(total)}"

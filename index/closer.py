@@ -44,7 +44,7 @@ def look_closer(
         moments: Best first; those of fully indexed videos need nothing.
         notes: By video: lines for people. Videos with one are left out; those whose file
             cannot be used get one.
-        progress: Told the stretches decoded so far and in all.
+        progress: Told how much is done and in all.
         settings: How much to look at.
 
     Returns:

@@ -45,7 +45,7 @@ class FindObserver(Protocol):
         ...
 
     def refining(self, done: int, total: int) -> None:
-        """So many of the stretches around edges have been decoded again."""
+        """So much of the frames around edges has been decoded and encoded again."""
         ...
 
 

@@ -63,7 +63,7 @@ def refine(
         queries: One per part.
         notes: By video: lines for people. Videos with one are left as they are; those whose
             file cannot be used get one.
-        progress: Told the stretches decoded so far and in all.
+        progress: Told how much is done and in all.
         settings: How closely to look.
     """
     settings = settings or RefineSettings()

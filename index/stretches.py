@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -46,19 +46,31 @@ def look_again(
         step_s: Spacing of the samples.
         notes: By video: lines for people. Videos with one are left out; those whose file
             is not the one that was indexed, or cannot be read, get one.
-        progress: Told the stretches decoded so far and in all.
+        progress: Told how much is done and in all: frames decoded and frames encoded.
     """
     notes.update(_unusable({v.id: v for v, _ in ranges if v.id not in notes}.values()))
     ranges = [(video, range_s) for video, range_s in ranges if video.id not in notes]
     if not ranges:
         return []
-    decoded = _decoded(ranges, encoder.preprocess, step_s, notes, progress)
+    expected = [1 + round((end_s - start_s) / step_s) for _, (start_s, end_s) in ranges]
+    half = sum(expected)
+    progress(0, 2 * half)
+    decoded: list[_Decoded] = []
+    for number, part in enumerate(_decoded(ranges, encoder.preprocess, step_s, notes), 1):
+        decoded += [] if part is None else [part]
+        progress(sum(expected[:number]), 2 * half)
     decoded = [part for part in decoded if part[0].id not in notes and part[2]]
-    vectors = _encoded([picture for *_, pictures in decoded for picture in pictures], encoder)
+    pictures = [picture for *_, shots in decoded for picture in shots]
+    vectors = np.zeros((0, encoder.space.dim), np.float32)
+    size = max(1, encoder.batch_size)
+    for first in range(0, len(pictures), size):
+        batch = encoder.encode_pictures(pictures[first : first + size])
+        vectors = np.concatenate([vectors, batch])
+        progress(half + half * len(vectors) // len(pictures), 2 * half)
     stretches, first = [], 0
-    for video, range_s, times_s, pictures in decoded:
-        own = vectors[first : first + len(pictures)]
-        first += len(pictures)
+    for video, range_s, times_s, shots in decoded:
+        own = vectors[first : first + len(shots)]
+        first += len(shots)
         if np.isfinite(own).all():
             stretches.append(Stretch(video, range_s, np.asarray(times_s, np.float64), own))
     return stretches
@@ -103,38 +115,27 @@ def _decoded(
     preprocess: Preprocess,
     step_s: float,
     notes: dict[int, str],
-    progress: Callable[[int, int], None],
-) -> list[_Decoded]:
+) -> Iterator[_Decoded | None]:
+    """Each stretch in turn, None for one that fails; all are decoded side by side."""
     from .sampling import sample_range
 
-    progress(0, len(ranges))
-    done: list[_Decoded] = []
     with ThreadPoolExecutor(_DECODERS, thread_name_prefix="stretch") as pool:
         futures: list[Future[tuple[list[float], list[Picture]]]] = [
             pool.submit(sample_range, video.path, *range_s, step_s, preprocess)
             for video, range_s in ranges
         ]
-        for number, ((video, range_s), future) in enumerate(zip(ranges, futures, strict=True), 1):
+        for (video, range_s), future in zip(ranges, futures, strict=True):
             try:
-                done.append((video, range_s, *future.result()))
+                times_s, pictures = future.result()
             except (MediaError, OSError) as error:
                 why = error.message if isinstance(error, MediaError) else error.strerror
                 notes[video.id] = (
                     f"{shown(video.path)} cannot be read again ({why}), "
                     "so its moments are not refined."
                 )
+                yield None
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-            progress(number, len(ranges))
-    return done
-
-
-def _encoded(pictures: Sequence[Picture], encoder: Encoder) -> Vectors:
-    """float32 [N, D], in full batches."""
-    size = max(1, encoder.batch_size)
-    batches = [
-        encoder.encode_pictures(pictures[first : first + size])
-        for first in range(0, len(pictures), size)
-    ]
-    return np.concatenate(batches) if batches else np.zeros((0, encoder.space.dim), np.float32)
+            else:
+                yield video, range_s, times_s, pictures

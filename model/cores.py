@@ -19,6 +19,19 @@ def cores() -> int:
     return usable or 1
 
 
+def idle_cores() -> int:
+    """Cores that nothing kept busy during the last minute, at least one.
+
+    For a tower beside which this program decodes nothing. Another program may: on two
+    cores, one of them busy, two threads were measured far slower than one.
+    """
+    try:
+        load = os.getloadavg()[0]
+    except (AttributeError, OSError):
+        load = 0.0
+    return max(1, cores() - round(load))
+
+
 def decode_workers(device: str, gflops: float) -> int:
     """Decoder processes beside a tower.
 
@@ -40,7 +53,7 @@ def tower_threads(device: str, gflops: float) -> int:
 
     They leave decoding its cores: waiting for a busy one stalls every product. Only where
     decoding would leave its core idle more than half of the time does the tower take all
-    of the few there are.
+    of the few there are, if no other program has them.
     """
     if not device.startswith("cpu"):
         return max(1, cores() - decode_workers(device, gflops))

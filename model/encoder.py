@@ -50,7 +50,7 @@ def load_encoder(
         device: ``cpu``, ``cuda`` (or ``cuda:1``) or ``mps``; None takes the best there is.
         offline: Never touch the network.
         threads: CPU threads for the vision tower; None takes those that decoding beside it
-            leaves. Where nothing runs beside it, `cores.cores` are right.
+            leaves. Where this program decodes nothing beside it, take `cores.idle_cores`.
         note: Receives a line when a download starts.
         progress: Receives bytes so far and in all during a download.
 

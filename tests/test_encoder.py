@@ -341,8 +341,18 @@ def test_cores_are_shared_by_the_work_of_decoding_and_encoding(
     threads: int,
 ) -> None:
     monkeypatch.setattr(cores, "cores", lambda: count)
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
     assert cores.decode_workers(device, gflops) == workers
     assert cores.tower_threads(device, gflops) == threads
+
+
+@pytest.mark.parametrize(("load", "threads"), [(0.0, 4), (0.4, 4), (1.2, 3), (3.9, 1), (9.0, 1)])
+def test_a_search_takes_the_cores_that_are_idle(
+    monkeypatch: pytest.MonkeyPatch, load: float, threads: int
+) -> None:
+    monkeypatch.setattr(cores, "cores", lambda: 4)
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
+    assert cores.idle_cores() == threads
 
 
 def test_the_work_of_a_picture_is_counted_as_published_tables_do() -> None:
