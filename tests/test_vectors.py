@@ -171,6 +171,22 @@ def test_default_probes_find_nearly_everything(tmp_path):
         assert len(truth & found) >= 90
 
 
+@pytest.mark.parametrize(
+    ("lists", "share", "probes"),
+    [
+        (400, 1.0, 257),
+        (2529, 1.0, 317),
+        (7589, 1.0, 949),
+        (24_000, 1.0, 1025),
+        (24_000, 0.1, 10_241),
+        (100, 1.0, 100),
+        (7589, 0.01, 7589),
+    ],
+)
+def test_probes_follow_the_lists_and_what_a_filter_leaves(lists, share, probes):
+    assert IndexPlan().probes_of(lists, share) == probes
+
+
 # What can befall the files
 
 
