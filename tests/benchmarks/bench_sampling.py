@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -111,6 +112,8 @@ def child(method: str, file: str) -> None:
             if number == round(round(number / rate) * rate):
                 cv2.resize(video.retrieve()[1], (384, 384))
             number += 1
+        if not number:
+            raise SystemExit("OpenCV cannot read it")
     else:
         from torchcodec.decoders import VideoDecoder
 
@@ -185,12 +188,17 @@ def main() -> None:
         if not asked.json:
             print(f"| CPU time, {anchor} = 1 | " + " | ".join(methods) + " |")
             print("|---" * (len(methods) + 1) + "|")
-        shares: dict[str, dict[str, float]] = {}
+        shares: dict[str, dict[str, float | None]] = {}
         for name, file in clips.items():
             spent = measure(file, methods, asked.rounds)
             work = {method: spent[method] - idle[method] for method in methods}
-            shares[name] = {method: work[method] / work[anchor] for method in methods}
-            cells = " | ".join(f"{share:.2f}" for share in shares[name].values())
+            shares[name] = {
+                method: work[method] / work[anchor] if math.isfinite(work[method]) else None
+                for method in methods
+            }
+            cells = " | ".join(
+                "cannot" if share is None else f"{share:.2f}" for share in shares[name].values()
+            )
             if not asked.json:
                 print(f"| {name} | {cells} |", flush=True)
         if asked.json:

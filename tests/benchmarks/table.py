@@ -43,9 +43,14 @@ class Benchmark:
 
 def sampling(facts: Facts) -> Iterator[Row]:
     for clip, shares in facts.items():
-        own = shares["gz"]
-        peers = [f"{name} {share:.2f}" for name, share in shares.items() if name != "gz"]
-        yield f"sampling at 1 fps, processor time: {clip}", f"{own:.2f}", ", ".join(peers), ""
+        peers = [
+            f"{name} {'cannot' if share is None else f'{share:.2f}'}"
+            for name, share in shares.items()
+            if not name.startswith("gz")
+        ]
+        own = f"{shares['gz']:.2f}"
+        what = f"sampling at 1 fps, processor time: {clip}"
+        yield what, own, ", ".join(peers), f"{own} of ffmpeg"
 
 
 def encoding(name: str) -> Callable[[Facts], Iterator[Row]]:
@@ -68,7 +73,7 @@ def encoding(name: str) -> Callable[[Facts], Iterator[Row]]:
 def index(facts: Facts) -> Iterator[Row]:
     model = facts["model"]
     parts = f"decoding alone {facts['decode_frames_per_s']:.1f}, "
-    parts += f"encoding alone {facts['encode_frames_per_s']:.1f}"
+    parts += f"encoding alone {facts['encode_frames_per_s']:.1f}, a core each"
     yield (
         f"`gz index` of 720p, `{model}`, every frame encoded, frames a second",
         f"{facts['index_frames_per_s']:.1f}",
