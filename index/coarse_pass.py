@@ -23,6 +23,8 @@ class CoarsePass(VideoPass):
     """The pass after which a video can be searched, coarsely."""
 
     coarse = True
+    _left: set[bytes]
+    """Paths that were looked at, with whatever success."""
 
     def look(self, work: Sequence[Candidate]) -> list[Candidate]:
         """Runs over the candidates that were not looked at before.
@@ -30,7 +32,7 @@ class CoarsePass(VideoPass):
         Returns:
             The candidates that the full pass is still to index, in their order.
         """
-        self._left: set[bytes] = set()
+        self._left = set()
         fresh = [candidate for candidate in work if not self._known(candidate)]
         self.run(fresh)
         resolved = {candidate.path for candidate in fresh} - self._left

@@ -53,7 +53,7 @@ def tower_threads(device: str, gflops: float) -> int:
 
     They leave decoding its cores: waiting for a busy one stalls every product. Only where
     decoding would leave its core idle more than half of the time does the tower take all
-    of the few there are, if no other program has them.
+    of the few there are: what the machine did a minute ago says nothing about a long run.
     """
     if not device.startswith("cpu"):
         return max(1, cores() - decode_workers(device, gflops))

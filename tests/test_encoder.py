@@ -341,7 +341,6 @@ def test_cores_are_shared_by_the_work_of_decoding_and_encoding(
     threads: int,
 ) -> None:
     monkeypatch.setattr(cores, "cores", lambda: count)
-    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
     assert cores.decode_workers(device, gflops) == workers
     assert cores.tower_threads(device, gflops) == threads
 
