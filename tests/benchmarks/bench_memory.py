@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import tempfile
@@ -24,6 +25,9 @@ import av  # noqa: E402
 from bench_encoding import SIZES, make_folder  # noqa: E402
 from bench_index import peak_gb  # noqa: E402
 from media_factory import colour_video  # noqa: E402
+
+from model.backbone import Backbone, source_of  # noqa: E402
+from model.hub import find_files  # noqa: E402
 
 
 def make_long(path: Path, minute: Path, minutes: int) -> None:
@@ -41,6 +45,12 @@ def make_long(path: Path, minute: Path, minutes: int) -> None:
                     packet.stream = stream
                     packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
                     out.mux(packet)
+
+
+def weights_gb(spec: str) -> float:
+    """The vision tower in bfloat16."""
+    shapes = Backbone(find_files(source_of(spec))).vision.shapes().values()
+    return 2 * sum(math.prod(shape) for shape in shapes) / 1e9
 
 
 def main() -> None:
@@ -67,6 +77,7 @@ def main() -> None:
         gz += ["--every-frame"] if asked.model == "demo" else []
         peak_gb([*gz, str(short), "--library", str(scratch / "first")], environment)
         facts: dict[str, object] = {"model": asked.model, "hours": asked.hours}
+        facts["weights_gb"] = weights_gb(spec)
         for name in ("short", "long"):
             command = [*gz, str(scratch / f"{name}.mp4"), "--library", str(scratch / name)]
             facts[f"{name}_gb"], facts[f"{name}_worker_gb"] = peak_gb(command, environment)
