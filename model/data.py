@@ -123,6 +123,10 @@ class MomentDataset(Dataset[Sample]):
             groups.setdefault(self._step_s(record), []).append(number)
         return [groups[step_s] for step_s in sorted(groups)]
 
+    def lengths_s(self) -> npt.NDArray[np.float64]:
+        """Seconds of video in each sample, float64 [N]; the window's where nothing is known."""
+        return np.array([min(r.duration_s or np.inf, self._window_s) for r in self.records])
+
     def __len__(self) -> int:
         return len(self.records)
 
@@ -250,6 +254,10 @@ class JoinedDataset(Dataset[Sample]):
             groups += [[first + number for number in group] for group in part.by_step()]
             first += len(part)
         return groups
+
+    def lengths_s(self) -> npt.NDArray[np.float64]:
+        """Seconds of video in each sample, float64 [N]."""
+        return np.concatenate([part.lengths_s() for part in self._parts])
 
     def __len__(self) -> int:
         return sum(map(len, self._parts))

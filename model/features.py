@@ -130,7 +130,7 @@ def _video_path(folder: Path, name: str) -> Path:
 
 def _load(path: Path) -> dict[str, npt.NDArray[np.float32]]:
     try:
-        loaded = np.load(path, allow_pickle=False)
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return {"features": loaded.astype(np.float32)}
         with loaded:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from accelerate import Accelerator  # type: ignore[import-untyped]
 from torch import Tensor, nn
@@ -98,11 +99,33 @@ class Objective(nn.Module):
         return grounding_loss(self.grounder, grounding, batch, self._config)
 
 
-class StepSampler(Sampler[list[int]]):
-    """Batches of one sampling rate, in an order that only the seed and the epoch decide."""
+_POOL_BATCHES = 32
+"""Batches among which samples are sorted by length: enough to save padding, few enough
+that every epoch mixes anew."""
 
-    def __init__(self, groups: Sequence[Sequence[int]], batch_size: int, seed: int) -> None:
+
+class StepSampler(Sampler[list[int]]):
+    """Batches of one sampling rate, in an order that only the seed and the epoch decide.
+
+    Samples of like length share a batch, as far as chance leaves it open: a short one
+    beside a long one is mostly padding. Where all are as long, nothing changes.
+
+    Args:
+        groups: Numbers of the samples of each sampling rate.
+        lengths_s: Length of every sample.
+        batch_size: Samples in a batch.
+        seed: Of the order.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[Sequence[int]],
+        lengths_s: npt.NDArray[np.float64],
+        batch_size: int,
+        seed: int,
+    ) -> None:
         self._groups = groups
+        self._lengths_s = lengths_s
         self._batch_size = batch_size
         self._seed = seed
         self.epoch = 0
@@ -114,11 +137,20 @@ class StepSampler(Sampler[list[int]]):
         rng = np.random.default_rng([self._seed, self.epoch, 1])
         batches = []
         for group in self._groups:
-            order = rng.permutation(np.array(group))
             count = max(1, len(group) // self._batch_size)
+            chosen = rng.permutation(np.array(group))[: count * self._batch_size]
+            order = self._alike(chosen)
             batches += [order[k * self._batch_size :][: self._batch_size] for k in range(count)]
         for number in rng.permutation(len(batches)):
             yield batches[number].tolist()
+
+    def _alike(self, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The order with every few batches' worth of samples sorted by length."""
+        pool = _POOL_BATCHES * self._batch_size
+        starts = range(0, len(order), pool)
+        pools = [order[first : first + pool] for first in starts]
+        sorted_ = [part[np.argsort(self._lengths_s[part], kind="stable")] for part in pools]
+        return np.concatenate(sorted_)
 
 
 class Trainer:
@@ -165,7 +197,9 @@ class Trainer:
             )
         ]
         self._data = JoinedDataset(parts)
-        self._sampler = StepSampler(self._data.by_step(), config.batch_size, config.seed)
+        self._sampler = StepSampler(
+            self._data.by_step(), self._data.lengths_s(), config.batch_size, config.seed
+        )
         self._loader = DataLoader(
             self._data,
             batch_sampler=self._sampler,

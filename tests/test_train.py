@@ -16,7 +16,7 @@ from model.features import FeatureFolders
 from model.grounder import GrounderConfig
 from model.inference import absent_presence, ask_others, predict
 from model.losses import LossConfig
-from model.train import TrainConfig, Trainer, annotation_grid_s
+from model.train import StepSampler, TrainConfig, Trainer, annotation_grid_s
 from model.training_state import STATE, TRAINING
 
 SHAPE = GrounderConfig(
@@ -130,6 +130,26 @@ def test_training_ends_early_without_progress(world, tmp_path):
     config = replace(BRIEF, epochs=50, rate=1e-9, patience=2)
     trainer(world, tmp_path, config, observer).run()
     assert len(observer.rows) == 3
+
+
+def test_samples_of_like_length_share_a_batch_and_every_epoch_mixes_anew():
+    lengths_s = np.random.default_rng(0).uniform(10, 150, 4000)
+    sampler = StepSampler([range(3000), range(3000, 4000)], lengths_s, 16, seed=1)
+    first = list(sampler)
+    assert first == list(sampler)
+    assert len(first) == len(sampler) == 187 + 62
+    assert all(len({number >= 3000 for number in batch}) == 1 for batch in first)
+    assert len({number for batch in first for number in batch}) == 16 * len(first)
+    padding = [1 - lengths_s[b].mean() / lengths_s[b].max() for b in first]
+    assert np.mean(padding) < 0.05  # left to chance: 0.44
+    sampler.epoch = 1
+    assert {frozenset(batch) for batch in sampler} != {frozenset(batch) for batch in first}
+
+
+def test_samples_of_one_length_stay_in_the_order_of_chance():
+    order = [n for batch in StepSampler([range(64)], np.full(64, 150.0), 8, seed=3) for n in batch]
+    assert order != sorted(order)
+    assert sorted(order) == list(range(64))
 
 
 def test_nothing_to_learn_from_is_refused(world, tmp_path):
