@@ -36,7 +36,7 @@ class FindView:
 
     def refining(self, done: int, total: int) -> None:
         """Some of the frames around edges have been decoded and encoded again."""
-        self._progress.update(done / max(1, total), "tightening edges")
+        self._progress.update(done / max(1, total), "looking again at the best moments")
 
 
 def sureness(presence: float) -> str:

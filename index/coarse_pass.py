@@ -75,7 +75,7 @@ class CoarsePass(VideoPass):
         self._let_go(video_id)
 
     def _decoding_failed(self, event: Failed) -> None:
-        if event.kind in ("crash", "hang", "memory"):
+        if event.lethal:
             # The attempt counts: a file that ends gz itself must not do so for ever.
             self._library.hold_video(event.key, event.reason)
             self._close(event.key)

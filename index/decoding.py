@@ -99,6 +99,11 @@ class Failed:
     kind: str
     """``unreadable``, ``device`` (the drive went away), ``memory``, ``crash`` or ``hang``."""
 
+    @property
+    def lethal(self) -> bool:
+        """Whether the file cost a decoder, and may cost the next one."""
+        return self.kind in ("memory", "crash", "hang")
+
 
 DecodeEvent = Opened | Frames | Finished | Failed
 

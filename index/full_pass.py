@@ -9,8 +9,6 @@ from .turns import Turn
 from .types import Times, Vectors
 from .video_pass import OpenTurn, VideoPass
 
-_LETHAL = ("crash", "hang", "memory")
-
 
 class FullPass(VideoPass):
     """The pass after which a video is indexed."""
@@ -73,7 +71,7 @@ class FullPass(VideoPass):
     def _decoding_failed(self, event: Failed) -> None:
         if event.kind == "device":
             self._turns.unreachable(self._let_go(event.key).candidate, OSError(event.reason))
-        elif event.kind in _LETHAL:
+        elif event.lethal:
             self._turns.fail_lethally(self._close(event.key), event.reason)
         else:
             self._fail(event.key, event.reason)

@@ -1,4 +1,4 @@
-"""Preprocessing that misbehaves on blue pictures; loaded in decode workers by name."""
+"""Preprocessing that misbehaves on blue pictures, loaded in decode workers by name; and worse."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from fakes import shrink
 from media_factory import nearest_colour
 
-from index.types import Picture
+from index.decoding import DecodeEvent, DecodeJob, Failed, decode
+from index.store import Library
+from index.types import Picture, Preprocess
 
 
 def die_on_blue(picture: Picture) -> Picture:
@@ -31,6 +34,23 @@ def eat_memory_on_blue(picture: Picture) -> Picture:
     if nearest_colour(picture) == "blue":
         return np.ones((40_000, 40_000, 3), np.uint8)
     return shrink(picture)
+
+
+def dying_on(name: bytes, library: Path) -> Callable[..., Iterator[DecodeEvent]]:
+    """Stands in for ``decode``: the decoder dies on the video of that name, whatever the pass."""
+
+    def dying(
+        jobs: Iterable[DecodeJob], preprocess: Preprocess, *, workers: int
+    ) -> Iterator[DecodeEvent]:
+        for event in decode(jobs, preprocess, workers=0):
+            with Library.open_readonly(library) as opened:
+                row = opened.video(event.key)
+            if row is not None and row.path.endswith(name):
+                yield Failed(event.key, "the decoder died on it (SIGSEGV)", "crash")
+            else:
+                yield event
+
+    return dying
 
 
 def raise_on_blue(picture: Picture) -> Picture:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from decode_faults import dying_on
 from fakes import FakeEncoder
 from media_factory import colour_video
 from test_cli import Archive, tiny_model  # noqa: F401 (a fixture)
@@ -16,7 +17,6 @@ from test_indexer import Home
 
 from index import failpoints, video_pass
 from index.check import check
-from index.decoding import Failed, decode
 from index.find import find
 from index.indexer import index_paths
 from index.progress import COARSE_FROM_BYTES, IndexOptions
@@ -210,16 +210,7 @@ def test_a_file_without_trusted_key_frames_waits_for_the_full_pass(home: Home) -
 def test_a_file_that_kills_the_decoder_in_both_looks_is_set_aside(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def dying(jobs, preprocess, *, workers):
-        for event in decode(jobs, preprocess, workers=0):
-            with Library.open_readonly(home.library) as library:
-                row = library.video(event.key)
-            if row is not None and row.path.endswith(b"a.mp4"):
-                yield Failed(event.key, "the decoder died on it (SIGSEGV)", "crash")
-            else:
-                yield event
-
-    monkeypatch.setattr(video_pass, "decode", dying)
+    monkeypatch.setattr(video_pass, "decode", dying_on(b"a.mp4", home.library))
     summary = home.index(coarse_first=True)
     assert (summary.indexed, summary.failed, len(summary.problems)) == (1, 1, 1)
     assert "set aside after 2 tries" in summary.problems[0].reason

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from decode_faults import dying_on
 from fakes import FakeEncoder
 from media_factory import colour_video
 
@@ -316,18 +317,9 @@ def test_a_file_that_kills_the_decoder_is_set_aside_after_two_tries(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from index import video_pass
-    from index.decoding import Failed, decode
+    from index.decoding import decode
 
-    def dying(jobs, preprocess, *, workers):
-        for event in decode(jobs, preprocess, workers=0):
-            with Library.open_readonly(home.library) as library:
-                row = library.video(event.key)
-            if row is not None and row.path.endswith(b"a.mp4"):
-                yield Failed(event.key, "the decoder died on it (SIGSEGV)", "crash")
-            else:
-                yield event
-
-    monkeypatch.setattr(video_pass, "decode", dying)
+    monkeypatch.setattr(video_pass, "decode", dying_on(b"a.mp4", home.library))
     first = home.index()
     assert (first.indexed, first.failed) == (1, 1)
     second = home.index()

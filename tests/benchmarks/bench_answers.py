@@ -27,8 +27,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]
 
 import numpy as np  # noqa: E402
-from bench_encoding import SIZES, make_folder  # noqa: E402
+from bench_encoding import SIZES  # noqa: E402
 from bench_index import make_videos  # noqa: E402
+from full_size import model_spec, tell  # noqa: E402
 
 from index.find import find  # noqa: E402
 from index.store import Library  # noqa: E402
@@ -154,11 +155,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)
         os.environ["XDG_CACHE_HOME"] = temporary
-        model, footage = asked.folder or scratch / "model", asked.footage or scratch / "videos"
-        for folder in (model, footage):
-            folder.mkdir(parents=True, exist_ok=True)
-        if not (model / "model.safetensors").exists():
-            make_folder(asked.model, model)
+        model = Path(model_spec(asked.model, asked.folder, scratch))
+        footage = asked.footage or scratch / "videos"
+        footage.mkdir(parents=True, exist_ok=True)
         if not any(footage.iterdir()):
             make_videos(footage, asked.videos, asked.seconds)
         library = scratch / "library"
@@ -175,11 +174,7 @@ def main() -> None:
             **refinement(model, library, asked.rounds),
         }
     facts["refinement_times_search"] = facts["refined_s"] / facts["search_s"] - 1
-    if asked.json:
-        print(json.dumps(facts))
-        return
-    for name, value in facts.items():
-        print(f"{name}: {value if isinstance(value, str) else f'{value:.3f}'}")
+    tell(facts, as_json=asked.json)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import cProfile
 import io
-import json
 import os
 import pstats
 import subprocess
@@ -32,8 +31,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]
 
 import av  # noqa: E402
 import numpy as np  # noqa: E402
-from bench_encoding import SIZES, make_folder  # noqa: E402
+from bench_encoding import SIZES  # noqa: E402
 from bench_sampling import scenery  # noqa: E402
+from full_size import model_spec, tell  # noqa: E402
 from media_factory import write_video  # noqa: E402
 
 from index.decoding import DecodeJob, Frames, decode  # noqa: E402
@@ -188,22 +188,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)
         os.environ["XDG_CACHE_HOME"] = temporary
-        spec = "demo"
-        if asked.model != "demo":
-            folder = asked.folder or scratch / "model"
-            folder.mkdir(parents=True, exist_ok=True)
-            if not (folder / "model.safetensors").exists():
-                make_folder(asked.model, folder)
-            spec = str(folder)
+        spec = model_spec(asked.model, asked.folder, scratch)
         place = asked.footage or scratch / "videos"
         place.mkdir(exist_ok=True)
         videos = sorted(place.iterdir()) or make_videos(place, asked.videos, asked.seconds)
         facts = measured(asked, spec, videos)
-    if asked.json:
-        print(json.dumps(facts))
-        return
-    for name, value in facts.items():
-        print(f"{name}: {value if isinstance(value, (str, int)) else f'{value:.3f}'}")
+    tell(facts, as_json=asked.json)
 
 
 def measured(asked: argparse.Namespace, spec: str, videos: list[Path]) -> dict[str, object]:

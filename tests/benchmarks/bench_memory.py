@@ -11,7 +11,6 @@ is encoded, so that as many vectors pass as in ten hours of action.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import sys
@@ -22,8 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]
 
 import av  # noqa: E402
-from bench_encoding import SIZES, make_folder  # noqa: E402
+from bench_encoding import SIZES  # noqa: E402
 from bench_index import peak_gb  # noqa: E402
+from full_size import model_spec, tell  # noqa: E402
 from media_factory import colour_video  # noqa: E402
 
 from model.backbone import Backbone, source_of  # noqa: E402
@@ -62,13 +62,7 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)
-        spec = "demo"
-        if asked.model != "demo":
-            folder = asked.folder or scratch / "model"
-            folder.mkdir(parents=True, exist_ok=True)
-            if not (folder / "model.safetensors").exists():
-                make_folder(asked.model, folder)
-            spec = str(folder)
+        spec = model_spec(asked.model, asked.folder, scratch)
         shots = [("red", 20.0), ("blue", 20.0), ("green", 20.0)]
         short = colour_video(scratch / "short.mp4", shots, fps=10, gop=50, size=(320, 180))
         make_long(scratch / "long.mp4", short, round(60 * asked.hours))
@@ -81,11 +75,7 @@ def main() -> None:
         for name in ("short", "long"):
             command = [*gz, str(scratch / f"{name}.mp4"), "--library", str(scratch / name)]
             facts[f"{name}_gb"], facts[f"{name}_worker_gb"] = peak_gb(command, environment)
-    if asked.json:
-        print(json.dumps(facts))
-        return
-    for name, value in facts.items():
-        print(f"{name}: {value if isinstance(value, str) else f'{value:.3f}'}")
+    tell(facts, as_json=asked.json)
 
 
 if __name__ == "__main__":

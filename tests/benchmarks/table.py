@@ -116,7 +116,7 @@ def answers(facts: Facts) -> Iterator[Row]:
 def memory(facts: Facts) -> Iterator[Row]:
     hours = f"{facts['hours']:g}-hour"
     yield (
-        f"peak memory of `gz index`, `{facts['model']}`, a {hours} file (its decoder); "
+        f"peak memory of `gz index`, `{facts['model']}`, a {hours} file (each decoder); "
         f"{facts['weights_gb']:.2f} GB of it weights",
         f"{facts['long_gb']:.2f} GB ({facts['long_worker_gb']:.2f})",
         f"a 1-minute file {facts['short_gb']:.2f} GB ({facts['short_worker_gb']:.2f})",
