@@ -50,9 +50,7 @@ def _state(row: VideoRow) -> str:
 
 def _cells(screen: Screen, row: VideoRow) -> list[str]:
     state = _state(row)
-    style = {"indexed": "green", "absent": "dim", "pending": "yellow", "coarse": "yellow"}.get(
-        state, "red"
-    )
+    style = _STYLES.get(state, "red")
     length = clock(row.duration_s) if row.status == "indexed" or row.coarse else "-"
     size = f"{row.width}x{row.height}" if row.width else "-"
     path = screen.path(row.path)

@@ -1,8 +1,9 @@
 """Brings a library up to date with folders of video.
 
 Scan, compare, decode, encode, commit: what is unchanged is left alone, a
-renamed file keeps its vectors, a long video is made safe piece by piece, and
-no single file can end the run. The commit of a video in the store is the only
+renamed file keeps its vectors, a long video is made safe piece by piece, much
+video is first made searchable by its key frames, and no single file can end
+the run. The commit of a video in the store is the only
 moment at which it becomes searchable.
 """
 

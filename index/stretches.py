@@ -57,7 +57,8 @@ def look_again(
     progress(0, 2 * half)
     decoded: list[_Decoded] = []
     for number, part in enumerate(_decoded(ranges, encoder.preprocess, step_s, notes), 1):
-        decoded += [] if part is None else [part]
+        if part is not None:
+            decoded.append(part)
         progress(sum(expected[:number]), 2 * half)
     decoded = [part for part in decoded if part[0].id not in notes and part[2]]
     pictures = [picture for *_, shots in decoded for picture in shots]
