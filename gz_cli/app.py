@@ -11,17 +11,15 @@ from typer.core import TyperGroup
 
 from index.errors import GzError
 
-from . import (
-    demo_cmd,
-    doctor_cmd,
-    eval_cmd,
-    export_cmd,
-    find_cmd,
-    index_cmd,
-    ls_cmd,
-    shell_cmd,
-    train_cmd,
-)
+from .commands.demo import demo
+from .commands.doctor import doctor
+from .commands.eval import evaluate
+from .commands.export_clips import export_clips
+from .commands.find import find
+from .commands.index import index_videos
+from .commands.ls import ls
+from .commands.shell import shell
+from .commands.train import train
 from .failures import PIPE_CLOSED, explained
 from .options import DebugOption, LibraryOption, QuietOption, Settings, settings_of
 from .render import OutputClosed, Screen
@@ -100,15 +98,15 @@ def _root(
         warnings.simplefilter("ignore")
 
 
-app.command("index")(index_cmd.index_videos)
-app.command("find")(find_cmd.find)
-app.command("shell")(shell_cmd.shell)
-app.command("export-clips")(export_cmd.export_clips)
-app.command("ls")(ls_cmd.ls)
-app.command("demo")(demo_cmd.demo)
-app.command("train")(train_cmd.train)
-app.command("eval")(eval_cmd.evaluate)
-app.command("doctor")(doctor_cmd.doctor)
+app.command("index")(index_videos)
+app.command("find")(find)
+app.command("shell")(shell)
+app.command("export-clips")(export_clips)
+app.command("ls")(ls)
+app.command("demo")(demo)
+app.command("train")(train)
+app.command("eval")(evaluate)
+app.command("doctor")(doctor)
 
 
 def main() -> None:

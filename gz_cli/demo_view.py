@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from index.types import FindResult, Span
     from model.demo.archive import DemoQuery, DemoScores
 
-    from .demo_cmd import DemoOutcome
+    from .commands.demo import DemoOutcome
 
 
 def show_intro(screen: Screen, seed: int) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from index.errors import UsageError
 
-from .render import Screen
+from ..render import Screen
 
 if TYPE_CHECKING:
     from index.types import EmbeddingSpace, Encoder
@@ -47,7 +47,7 @@ def extract(
     """
     from model.features import FeatureFolders
 
-    from .opening import default_spec, open_encoder
+    from ..opening import default_spec, open_encoder
 
     if not videos.is_dir():
         raise UsageError(f"no folder {videos}", "check --videos")
@@ -84,7 +84,7 @@ def _index(
     from index.indexer import index_paths
     from index.progress import IndexOptions
 
-    from .index_view import IndexView
+    from ..index_view import IndexView
 
     plain = Screen(quiet=screen.quiet)
     options = IndexOptions(step_s=step_s, model_spec=spec, adapter=str(adapter or ""))

@@ -11,9 +11,9 @@ import typer
 
 from index.errors import LibraryError, NothingIndexedError, UsageError
 
-from .index_view import IndexView, show_summary
-from .opening import default_spec, open_encoder, open_library
-from .options import (
+from ..index_view import IndexView, show_summary
+from ..opening import default_spec, open_encoder, open_library
+from ..options import (
     DebugOption,
     DeviceOption,
     JsonOption,
@@ -21,7 +21,7 @@ from .options import (
     QuietOption,
     settings_of,
 )
-from .render import Screen
+from ..render import Screen
 
 if TYPE_CHECKING:
     from index.progress import IndexOptions, IndexSummary

@@ -15,9 +15,9 @@ import typer
 
 from index.errors import UsageError
 
-from .demo_view import show_answers, show_intro, show_outcome
-from .options import DebugOption, JsonOption, QuietOption, settings_of
-from .render import Screen
+from ..demo_view import show_answers, show_intro, show_outcome
+from ..options import DebugOption, JsonOption, QuietOption, settings_of
+from ..render import Screen
 
 if TYPE_CHECKING:
     from index.clips import ClipResult
@@ -125,8 +125,8 @@ def _index(screen: Screen, folder: Path, archive: DemoArchive) -> IndexSummary:
     from index.indexer import index_paths
     from index.progress import IndexOptions
 
-    from .index_view import IndexView, show_summary
-    from .opening import open_encoder
+    from ..index_view import IndexView, show_summary
+    from ..opening import open_encoder
 
     encoder = open_encoder(screen, "demo", None, None)
     plain = Screen(quiet=screen.quiet)
@@ -151,7 +151,7 @@ def _find_all(
     from index.types import FindRequest
     from index.vectors import VectorCache
 
-    from .opening import open_encoder_of, open_library, open_localizer, open_training_free
+    from ..opening import open_encoder_of, open_library, open_localizer, open_training_free
 
     found: dict[Way, dict[DemoQuery, FindResult]] = {way: {} for way in WAYS}
     with open_library(folder / "library") as library, screen.progress() as progress:

@@ -11,8 +11,8 @@ import typer
 
 from index.errors import NoSpaceError, UsageError
 
-from .export_view import ExportView, show_export_summary
-from .options import (
+from ..export_view import ExportView, show_export_summary
+from ..options import (
     DebugOption,
     DeviceOption,
     JsonOption,
@@ -21,8 +21,8 @@ from .options import (
     Settings,
     settings_of,
 )
-from .render import Screen
-from .results import FoundClip, clips_of, parse_result, recall
+from ..render import Screen
+from ..results import FoundClip, clips_of, parse_result, recall
 
 if TYPE_CHECKING:
     from index.clips import ExportOptions, Mode
@@ -128,7 +128,7 @@ def _searched(
 ) -> list[FoundClip]:
     from index.types import FindRequest
 
-    from .find_cmd import search
+    from .find import search
 
     request = FindRequest(sentence, limit=limit or 10)
     return clips_of(search(screen, settings.library_dir, request, device))

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .options import DebugOption, JsonOption, LibraryOption, QuietOption, settings_of
-from .render import Screen, path_fields
-from .timecode import clock, spoken_length
+from ..options import DebugOption, JsonOption, LibraryOption, QuietOption, settings_of
+from ..render import Screen, path_fields
+from ..timecode import clock, spoken_length
 
 if TYPE_CHECKING:
     from index.types import VideoRow
@@ -27,7 +27,7 @@ def ls(
 
     With --json one line for each video.
     """
-    from .opening import open_library
+    from ..opening import open_library
 
     settings = settings_of(ctx)
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from index.errors import UsageError
 
+from ..render import Screen
 from .answers import with_features
-from .eval_cmd import feature_dirs, read_records
-from .render import Screen
+from .eval import feature_dirs, read_records
 
 if TYPE_CHECKING:
     from index.types import EmbeddingSpace

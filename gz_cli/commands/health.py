@@ -21,8 +21,8 @@ from index.errors import (
     UsageError,
 )
 
-from .opening import default_spec, open_library, open_localizer, require_same_space
-from .render import size_text
+from ..opening import default_spec, open_library, open_localizer, require_same_space
+from ..render import size_text
 
 if TYPE_CHECKING:
     from index.store import Library

@@ -11,7 +11,7 @@ import typer
 
 from index.errors import UsageError
 
-from .options import (
+from ..options import (
     DebugOption,
     DeviceOption,
     JsonOption,
@@ -19,7 +19,7 @@ from .options import (
     QuietOption,
     settings_of,
 )
-from .render import Screen
+from ..render import Screen
 
 if TYPE_CHECKING:
     from model.records import Record

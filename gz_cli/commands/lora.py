@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from index.errors import UsageError
 
-from .render import Progress, Screen
+from ..render import Progress, Screen
 
 if TYPE_CHECKING:
     from index.types import Picture, Preprocess
@@ -63,7 +63,7 @@ def adapt(
     from model.hub import find_files
     from model.vision_route import best_device
 
-    from .opening import default_spec
+    from ..opening import default_spec
 
     where = device or best_device()
     files = find_files(source_of(model or default_spec()))

@@ -9,8 +9,8 @@ import typer
 
 from index.errors import UsageError
 
-from .find_view import show_notes, show_paths, show_result
-from .options import (
+from ..find_view import show_notes, show_paths, show_result
+from ..options import (
     DebugOption,
     DeviceOption,
     JsonOption,
@@ -19,8 +19,8 @@ from .options import (
     parse_seconds,
     settings_of,
 )
-from .render import Screen
-from .results import find_fields
+from ..render import Screen
+from ..results import find_fields
 
 if TYPE_CHECKING:
     from index.types import FindRequest, FindResult
@@ -105,7 +105,7 @@ def find(
     result = search(screen, settings.library_dir, request, device, grounder)
     _show(screen, result, as_json=settings.as_json, paths=paths, print0=print0, player=player)
     if thumbs is not None:
-        from .thumbs import write_thumbs
+        from ..thumbs import write_thumbs
 
         write_thumbs(screen, result.hits, thumbs)
     if not result.hits:
@@ -120,7 +120,7 @@ def search(
     grounder: str | None = None,
 ) -> FindResult:
     """Runs one search and remembers its result for ``gz export-clips``."""
-    from .searcher import Searcher
+    from ..searcher import Searcher
 
     with Searcher(screen, library_dir, device, grounder) as searcher:
         return searcher.ask(request)

@@ -11,7 +11,7 @@ import typer
 
 from index.errors import UsageError
 
-from .options import (
+from ..options import (
     DebugOption,
     DeviceOption,
     JsonOption,
@@ -19,9 +19,9 @@ from .options import (
     QuietOption,
     settings_of,
 )
-from .render import Screen
+from ..render import Screen
+from ..train_view import TrainView, first_process
 from .train_data import DataOptions, TrainingData, gather
-from .train_view import TrainView, first_process
 
 if TYPE_CHECKING:
     from model.checkpoint import Checkpoint
@@ -168,7 +168,7 @@ def train(
 
         screen.note(f"Uploaded to {push(out, push_to)}")
     if use:
-        from .grounding import use_grounder
+        from ..grounding import use_grounder
 
         use_grounder(screen, settings.library_dir, out)
 

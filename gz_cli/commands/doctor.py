@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import (
+from ..options import (
     DebugOption,
     DeviceOption,
     JsonOption,
@@ -14,7 +14,7 @@ from .options import (
     QuietOption,
     settings_of,
 )
-from .render import Screen, display_safe
+from ..render import Screen, display_safe
 
 
 def doctor(

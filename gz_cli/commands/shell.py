@@ -13,9 +13,9 @@ import typer
 
 from index.errors import GzError
 
-from .failures import explained
-from .find_view import show_result
-from .options import (
+from ..failures import explained
+from ..find_view import show_result
+from ..options import (
     DebugOption,
     DeviceOption,
     JsonOption,
@@ -24,9 +24,9 @@ from .options import (
     parse_seconds,
     settings_of,
 )
-from .render import Screen, as_sentence
-from .results import find_fields
-from .searcher import Searcher
+from ..render import Screen, as_sentence
+from ..results import find_fields
+from ..searcher import Searcher
 from .shell_lines import HELP, ShellSettings, asked, changed, document
 
 if TYPE_CHECKING:
