@@ -22,7 +22,7 @@ from .commands.shell import shell
 from .commands.train import train
 from .failures import PIPE_CLOSED, explained
 from .options import DebugOption, LibraryOption, QuietOption, Settings, settings_of
-from .render import OutputClosed, Screen
+from .views.render import OutputClosed, Screen
 
 _EPILOG = (
     "Exit status: 0 fine; 1 find found nothing; 2 usage; 3 finished, but some files failed; "

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from index.errors import ModelError
 
-from .render import Screen
+from .views.render import Screen
 
 REMEMBERED = "grounder.json"
 

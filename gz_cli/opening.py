@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from index.errors import ModelError, NothingIndexedError
 
-from .render import Screen, shell_quoted, size_text
+from .views.render import Screen, shell_quoted, size_text
 
 if TYPE_CHECKING:
     from index.store import Library

@@ -6,10 +6,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from .find_view import FindView
 from .grounding import REMEMBERED
-from .render import Screen
-from .results import remember
+from .views.find import FindView
+from .views.render import Screen
+from .views.results import remember
 
 if TYPE_CHECKING:
     from index.sentences import SentenceCache

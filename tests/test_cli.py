@@ -21,7 +21,7 @@ import pytest
 from media_factory import colour_video
 from tiny_siglip import make_model
 
-from gz_cli.results import parse_result
+from gz_cli.views.results import parse_result
 from index.errors import UsageError
 from index.files import WriterLock
 

@@ -97,12 +97,12 @@ DOORS = {
     "sqlite3": STORE | {"index/schema.py", "index/sentences.py"},
     "sqlite_utils": STORE | {"index/schema.py", "index/sentences.py"},
     "faiss": {"index/vectors.py"},
-    "print": {"gz_cli/render.py"},
-    "sys.stdout": {"gz_cli/render.py"},
+    "print": {"gz_cli/views/render.py"},
+    "sys.stdout": {"gz_cli/views/render.py"},
     # The guard speaks before any of our modules can be trusted.
-    "sys.stderr": {"gz_cli/render.py", "gz_cli/__init__.py"},
+    "sys.stderr": {"gz_cli/views/render.py", "gz_cli/__init__.py"},
     "typer.echo": set(),
-    "rich": {"gz_cli/render.py"},
+    "rich": {"gz_cli/views/render.py"},
 }
 
 

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gz_cli.render import Look, Progress, Screen, display_safe, path_fields, shell_quoted
-from gz_cli.timecode import clock, clock_ms, clock_range, parse_time, spoken_length
+from gz_cli.views.render import Look, Progress, Screen, display_safe, path_fields, shell_quoted
+from gz_cli.views.timecode import clock, clock_ms, clock_range, parse_time, spoken_length
 
 HOSTILE = [
     b"two\nlines.mp4",
@@ -106,7 +106,7 @@ def test_colours_and_links_only_where_they_are_welcome(
 
 
 def test_a_link_names_host_and_exact_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gz_cli.render.socket.gethostname", lambda: "desk")
+    monkeypatch.setattr("gz_cli.views.render.socket.gethostname", lambda: "desk")
     screen = Screen()
     screen.look = Look(colours=True, links=True, animated=True)
     shown = screen.path(b"/a b/\x1b\xff.mp4")
@@ -172,7 +172,7 @@ def test_without_a_terminal_progress_is_a_plain_line_now_and_then(
 
 
 def test_a_terminal_that_lacks_letters_gets_escapes() -> None:
-    code = "from gz_cli.render import Screen; Screen().result('ü日')"
+    code = "from gz_cli.views.render import Screen; Screen().result('ü日')"
     ran = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from index.errors import UsageError
 
-from ..render import Screen
+from ..views.render import Screen
 
 if TYPE_CHECKING:
     from model.features import FeatureFolders

@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,45 +14,18 @@ import typer
 
 from index.errors import UsageError
 
-from ..demo_view import show_answers, show_intro, show_outcome
 from ..options import DebugOption, JsonOption, QuietOption, settings_of
-from ..render import Screen
+from ..views.demo import WAYS, DemoOutcome, Way, show_answers, show_intro, show_outcome
+from ..views.render import Screen
 
 if TYPE_CHECKING:
     from index.clips import ClipResult
     from index.progress import IndexSummary
     from index.types import FindResult
-    from model.demo.archive import DemoArchive, DemoQuery, DemoScores
+    from model.demo.archive import DemoArchive, DemoQuery
 
 _SEED = 7
 _CLIPS = 3
-
-
-@dataclass(frozen=True)
-class Way:
-    """A way of searching that the demo compares with the others."""
-
-    trained: bool
-    """With the grounder that comes with the model, not with the training-free localizer."""
-    refine: bool
-    """Looking again at 4 fps."""
-
-
-WAYS = tuple(Way(trained, refine) for trained in (False, True) for refine in (False, True))
-
-
-@dataclass(frozen=True)
-class DemoOutcome:
-    """Everything that a run of the demo showed."""
-
-    archive: DemoArchive
-    summary: IndexSummary
-    answers: dict[DemoQuery, FindResult]
-    scores: dict[Way, DemoScores]
-    """How each way of searching did; `answers` are those of the last one."""
-    clips: tuple[ClipResult, ...]
-    seconds: dict[str, float]
-    """Wall time of each step."""
 
 
 def demo(
@@ -125,8 +97,8 @@ def _index(screen: Screen, folder: Path, archive: DemoArchive) -> IndexSummary:
     from index.indexer import index_paths
     from index.progress import IndexOptions
 
-    from ..index_view import IndexView, show_summary
     from ..opening import open_encoder
+    from ..views.index import IndexView, show_summary
 
     encoder = open_encoder(screen, "demo", None, None)
     plain = Screen(quiet=screen.quiet)

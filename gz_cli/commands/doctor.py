@@ -14,7 +14,7 @@ from ..options import (
     QuietOption,
     settings_of,
 )
-from ..render import Screen, display_safe
+from ..views.render import Screen, display_safe
 
 
 def doctor(

@@ -19,7 +19,7 @@ from ..options import (
     QuietOption,
     settings_of,
 )
-from ..render import Screen
+from ..views.render import Screen
 
 if TYPE_CHECKING:
     from model.records import Record

@@ -11,7 +11,6 @@ import typer
 
 from index.errors import NoSpaceError, UsageError
 
-from ..export_view import ExportView, show_export_summary
 from ..options import (
     DebugOption,
     DeviceOption,
@@ -21,8 +20,9 @@ from ..options import (
     Settings,
     settings_of,
 )
-from ..render import Screen
-from ..results import FoundClip, clips_of, parse_result, recall
+from ..views.export import ExportView, show_export_summary
+from ..views.render import Screen
+from ..views.results import FoundClip, clips_of, parse_result, recall
 
 if TYPE_CHECKING:
     from index.clips import ExportOptions, Mode

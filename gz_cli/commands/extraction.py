@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from index.errors import UsageError
 
-from ..render import Screen
+from ..views.render import Screen
 
 if TYPE_CHECKING:
     from index.types import EmbeddingSpace, Encoder
@@ -84,7 +84,7 @@ def _index(
     from index.indexer import index_paths
     from index.progress import IndexOptions
 
-    from ..index_view import IndexView
+    from ..views.index import IndexView
 
     plain = Screen(quiet=screen.quiet)
     options = IndexOptions(step_s=step_s, model_spec=spec, adapter=str(adapter or ""))

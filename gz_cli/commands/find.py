@@ -9,7 +9,6 @@ import typer
 
 from index.errors import UsageError
 
-from ..find_view import show_notes, show_paths, show_result
 from ..options import (
     DebugOption,
     DeviceOption,
@@ -19,8 +18,9 @@ from ..options import (
     parse_seconds,
     settings_of,
 )
-from ..render import Screen
-from ..results import find_fields
+from ..views.find import show_notes, show_paths, show_result
+from ..views.render import Screen
+from ..views.results import find_fields
 
 if TYPE_CHECKING:
     from index.types import FindRequest, FindResult
@@ -105,7 +105,7 @@ def find(
     result = search(screen, settings.library_dir, request, device, grounder)
     _show(screen, result, as_json=settings.as_json, paths=paths, print0=print0, player=player)
     if thumbs is not None:
-        from ..thumbs import write_thumbs
+        from ..views.thumbs import write_thumbs
 
         write_thumbs(screen, result.hits, thumbs)
     if not result.hits:

@@ -22,7 +22,7 @@ from index.errors import (
 )
 
 from ..opening import default_spec, open_library, open_localizer, require_same_space
-from ..render import size_text
+from ..views.render import size_text
 
 if TYPE_CHECKING:
     from index.store import Library

@@ -11,7 +11,6 @@ import typer
 
 from index.errors import LibraryError, NothingIndexedError, UsageError
 
-from ..index_view import IndexView, show_summary
 from ..opening import default_spec, open_encoder, open_library
 from ..options import (
     DebugOption,
@@ -21,7 +20,8 @@ from ..options import (
     QuietOption,
     settings_of,
 )
-from ..render import Screen
+from ..views.index import IndexView, show_summary
+from ..views.render import Screen
 
 if TYPE_CHECKING:
     from index.progress import IndexOptions, IndexSummary

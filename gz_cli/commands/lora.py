@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from index.errors import UsageError
 
-from ..render import Progress, Screen
+from ..views.render import Progress, Screen
 
 if TYPE_CHECKING:
     from index.types import Picture, Preprocess

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ..options import DebugOption, JsonOption, LibraryOption, QuietOption, settings_of
-from ..render import Screen, path_fields
-from ..timecode import clock, spoken_length
+from ..views.render import Screen, path_fields
+from ..views.timecode import clock, spoken_length
 
 if TYPE_CHECKING:
     from index.types import VideoRow

@@ -14,7 +14,6 @@ import typer
 from index.errors import GzError
 
 from ..failures import explained
-from ..find_view import show_result
 from ..options import (
     DebugOption,
     DeviceOption,
@@ -24,9 +23,10 @@ from ..options import (
     parse_seconds,
     settings_of,
 )
-from ..render import Screen, as_sentence
-from ..results import find_fields
 from ..searcher import Searcher
+from ..views.find import show_result
+from ..views.render import Screen, as_sentence
+from ..views.results import find_fields
 from .shell_lines import HELP, ShellSettings, asked, changed, document
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from index.errors import UsageError
 
-from ..timecode import parse_time
+from ..views.timecode import parse_time
 
 if TYPE_CHECKING:
     from index.types import FindRequest

@@ -19,8 +19,8 @@ from ..options import (
     QuietOption,
     settings_of,
 )
-from ..render import Screen
-from ..train_view import TrainView, first_process
+from ..views.render import Screen
+from ..views.train import TrainView, first_process
 from .train_data import DataOptions, TrainingData, gather
 
 if TYPE_CHECKING:

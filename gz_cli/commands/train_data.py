@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from index.errors import UsageError
 
-from ..render import Screen
+from ..views.render import Screen
 from .answers import with_features
 from .eval import feature_dirs, read_records
 

@@ -4,19 +4,47 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .find_view import sureness
+from .find import sureness
 from .render import Screen, shell_quoted
 from .results import hit_fields
 from .timecode import clock, spoken_length
 
 if TYPE_CHECKING:
+    from index.clips import ClipResult
+    from index.progress import IndexSummary
     from index.types import FindResult, Span
-    from model.demo.archive import DemoQuery, DemoScores
+    from model.demo.archive import DemoArchive, DemoQuery, DemoScores
 
-    from .commands.demo import DemoOutcome
+
+@dataclass(frozen=True)
+class Way:
+    """A way of searching that the demo compares with the others."""
+
+    trained: bool
+    """With the grounder that comes with the model, not with the training-free localizer."""
+    refine: bool
+    """Looking again at 4 fps."""
+
+
+WAYS = tuple(Way(trained, refine) for trained in (False, True) for refine in (False, True))
+
+
+@dataclass(frozen=True)
+class DemoOutcome:
+    """Everything that a run of the demo showed."""
+
+    archive: DemoArchive
+    summary: IndexSummary
+    answers: dict[DemoQuery, FindResult]
+    scores: dict[Way, DemoScores]
+    """How each way of searching did; `answers` are those of the last one."""
+    clips: tuple[ClipResult, ...]
+    seconds: dict[str, float]
+    """Wall time of each step."""
 
 
 def show_intro(screen: Screen, seed: int) -> None:
