@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from numbered import Recipe, read, write
 
 from index import failpoints
-from index.clip_files import clip_name, safe_stem, stamp
-from index.clips import ClipRequest, ClipResult, ExportOptions, export_clip, export_clips
-from index.cut_source import Cut
+from index.clips.export import ClipRequest, ClipResult, ExportOptions, export_clip, export_clips
+from index.clips.files import clip_name, safe_stem, stamp
+from index.clips.source import Cut
+from index.clips.verify import verify
 from index.errors import GzError, MediaError, UsageError
 from index.scan import fingerprint
-from index.verify import verify
 
 ROOT = Path(__file__).resolve().parent.parent
 HOSTILE = [
@@ -259,7 +259,7 @@ def run(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         import os, resource, signal, sys
         from pathlib import Path
         from index import failpoints
-        from index.clips import ClipRequest, ExportOptions, export_clips
+        from index.clips.export import ClipRequest, ExportOptions, export_clips
         video, out = sys.argv[1:3]
         wanted = [ClipRequest(os.fsencode(video), 1.0, 2.0, "clip")] * 2
         """

@@ -13,7 +13,7 @@ import pytest
 from numbered import Recipe, beeps, read, sound_length, write
 
 from index import failpoints
-from index.clips import ClipRequest, ClipResult, ExportOptions, export_clip
+from index.clips.export import ClipRequest, ClipResult, ExportOptions, export_clip
 from index.errors import UsageError
 
 VFR = [Fraction(n, 25) + (Fraction(n % 3, 90) if n % 5 else 0) for n in range(100)]

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from numbered import Recipe, write
 
 from index import failpoints
-from index.clips import ClipRequest, ExportOptions, export_clips
+from index.clips.export import ClipRequest, ExportOptions, export_clips
+from index.clips.manifest import manifest, visible, write_manifest
 from index.errors import NoSpaceError
-from index.manifest import manifest, visible, write_manifest
 
 SENTENCE = '=HYPERLINK("x") – "a man, eating"'
 
@@ -129,7 +129,7 @@ def test_a_full_disk_leaves_no_half_record(exported, good_writes):
 
 
 def test_a_source_is_read_for_its_digest_once(source, tmp_path, monkeypatch):
-    from index import clips
+    from index.clips import export as clips
 
     read: list[bytes] = []
     plain = clips.sha256_file
@@ -143,7 +143,7 @@ def test_a_source_is_read_for_its_digest_once(source, tmp_path, monkeypatch):
 @settings(deadline=None)
 @given(st.binary(min_size=1).filter(lambda name: b"\0" not in name))
 def test_any_path_can_be_read_back(path):
-    from index.clips import ClipResult
+    from index.clips.export import ClipResult
 
     options = ExportOptions(Path("/nowhere"))
     record = manifest([ClipResult(ClipRequest(path, 0, 1, "x"), "exact")], options)

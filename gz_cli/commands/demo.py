@@ -19,7 +19,7 @@ from ..views.demo import WAYS, DemoOutcome, Way, show_answers, show_intro, show_
 from ..views.render import Screen
 
 if TYPE_CHECKING:
-    from index.clips import ClipResult
+    from index.clips.export import ClipResult
     from index.progress import IndexSummary
     from index.types import FindResult
     from model.demo.archive import DemoArchive, DemoQuery
@@ -143,8 +143,8 @@ def _export(
     screen: Screen, folder: Path, answers: dict[DemoQuery, FindResult]
 ) -> tuple[ClipResult, ...]:
     """Cuts the first hits of the first queries that were found."""
-    from index.clips import ClipRequest, ExportOptions, export_clips
-    from index.manifest import write_manifest
+    from index.clips.export import ClipRequest, ExportOptions, export_clips
+    from index.clips.manifest import write_manifest
 
     requests = [
         ClipRequest(

@@ -25,7 +25,7 @@ from ..views.render import Screen
 from ..views.results import FoundClip, clips_of, parse_result, recall
 
 if TYPE_CHECKING:
-    from index.clips import ExportOptions, Mode
+    from index.clips.export import ExportOptions, Mode
 
 NOTHING_TO_CUT = 1
 SOME_FAILED = 3
@@ -74,7 +74,7 @@ def export_clips(
 
     With --json one line for each clip and one for the whole.
     """
-    from index.clips import ExportOptions
+    from index.clips.export import ExportOptions
 
     settings = settings_of(ctx)
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
@@ -136,9 +136,9 @@ def _searched(
 
 def _cut_all(screen: Screen, clips: list[FoundClip], options: ExportOptions) -> None:
     """Cuts every clip it can, writes the manifest, and ends with the status it deserves."""
-    from index.clips import ClipRequest
-    from index.clips import export_clips as cut
-    from index.manifest import write_manifest
+    from index.clips.export import ClipRequest
+    from index.clips.export import export_clips as cut
+    from index.clips.manifest import write_manifest
 
     requests = [
         ClipRequest(

@@ -14,7 +14,7 @@ from .results import hit_fields
 from .timecode import clock, spoken_length
 
 if TYPE_CHECKING:
-    from index.clips import ClipResult
+    from index.clips.export import ClipResult
     from index.progress import IndexSummary
     from index.types import FindResult, Span
     from model.demo.archive import DemoArchive, DemoQuery, DemoScores

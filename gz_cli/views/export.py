@@ -11,11 +11,11 @@ from .render import Progress, Screen, display_safe, path_fields
 from .timecode import clock_ms
 
 if TYPE_CHECKING:
-    from index.clips import ClipRequest, ClipResult
+    from index.clips.export import ClipRequest, ClipResult
 
 
 class ExportView:
-    """Implements ``index.clips.ExportObserver`` on a screen."""
+    """Implements ``index.clips.export.ExportObserver`` on a screen."""
 
     def __init__(self, screen: Screen, progress: Progress) -> None:
         self._screen = screen

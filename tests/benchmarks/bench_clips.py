@@ -30,7 +30,7 @@ import av  # noqa: E402
 import numpy as np  # noqa: E402
 from numbered import number_of, picture  # noqa: E402
 
-from index.clips import ClipRequest, ExportOptions, export_clip  # noqa: E402
+from index.clips.export import ClipRequest, ExportOptions, export_clip  # noqa: E402
 
 FPS = 25
 CLIP_S = 12.0

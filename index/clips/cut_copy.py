@@ -14,13 +14,13 @@ import av
 from av.container import OutputContainer
 from av.stream import Stream
 
-from .cut_source import ROUNDING, Cut, Source, entries, nothing_there, open_source, out_point
+from ..errors import MediaError, UsageError
+from ..failpoints import reached
+from ..files import is_no_space, shown
+from ..joined import joints
+from ..media import open_output
 from .edit_list import set_shown_length
-from .errors import MediaError, UsageError
-from .failpoints import reached
-from .files import is_no_space, shown
-from .joined import joints
-from .media import open_output
+from .source import ROUNDING, Cut, Source, entries, nothing_there, open_source, out_point
 
 _RUN_UP = Fraction(1, 5)
 """Sound before the in point that a decoder needs to settle (Opus asks for 80 ms)."""

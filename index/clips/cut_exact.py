@@ -12,9 +12,11 @@ from av.codec.context import Flags
 from av.container import OutputContainer
 from av.video.frame import PictureType
 
-from .clip_picture import Conversion
-from .cut_sound import SoundTrack
-from .cut_source import (
+from ..failpoints import reached
+from ..media import open_output
+from .picture import Conversion
+from .sound import SoundTrack
+from .source import (
     Cut,
     ShownFrame,
     frames_from,
@@ -24,8 +26,6 @@ from .cut_source import (
     out_point,
     within,
 )
-from .failpoints import reached
-from .media import open_output
 
 _ENCODER = {"preset": "veryfast", "crf": "18"}
 # Without B-frames a file needs no edit list for its picture: pts and dts agree.

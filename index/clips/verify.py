@@ -11,8 +11,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from .clip_picture import Conversion
-from .cut_source import Cut, ShownFrame, frames_from
+from .picture import Conversion
+from .source import Cut, ShownFrame, frames_from
 
 _CLOCK = Fraction(12, 10_000)
 """Matroska counts in milliseconds: two rounded times may differ by a little more than one."""

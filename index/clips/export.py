@@ -12,11 +12,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal, Protocol
 
-from .clip_files import clip_name, open_folder, publish, unfinished
-from .cut_source import Cut
-from .errors import GzError, MediaError, NoSpaceError, UsageError
-from .files import FileStat, is_no_space, no_space, sha256_file, shown
-from .scan import fingerprint
+from ..errors import GzError, MediaError, NoSpaceError, UsageError
+from ..files import FileStat, is_no_space, no_space, sha256_file, shown
+from ..scan import fingerprint
+from .files import clip_name, open_folder, publish, unfinished
+from .source import Cut
 
 Mode = Literal["exact", "copy"]
 MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}

@@ -19,8 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .clip_files import open_folder, publish, unfinished
-from .clips import ClipResult, ExportOptions
+from .export import ClipResult, ExportOptions
+from .files import open_folder, publish, unfinished
 
 SCHEMA = "groundzero.export"
 SCHEMA_VERSION = 1

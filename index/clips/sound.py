@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from av.container import OutputContainer
 
-from .cut_source import Source, open_source
-from .joined import Joints, joints, jumps
+from ..joined import Joints, joints, jumps
+from .source import Source, open_source
 
 Samples = npt.NDArray[np.float32]
 """Sound, float32 [channels, samples]."""

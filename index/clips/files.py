@@ -11,9 +11,9 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from .errors import GzError, UsageError
-from .failpoints import reached
-from .files import is_no_space, no_space, shown, sync_folder
+from ..errors import GzError, UsageError
+from ..failpoints import reached
+from ..files import is_no_space, no_space, shown, sync_folder
 
 _PREFIX, _SUFFIX = ".gz-clip-", ".part"
 _STEM_BYTES = 120

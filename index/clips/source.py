@@ -13,11 +13,11 @@ from fractions import Fraction
 import av
 from av.stream import Stream
 
-from .errors import MediaError
-from .files import shown
-from .joined import joints
-from .media import OpenVideo, declared_duration, open_video
-from .timeline import Clock, frame_length, largest_gap
+from ..errors import MediaError
+from ..files import shown
+from ..joined import joints
+from ..media import OpenVideo, declared_duration, open_video
+from ..timeline import Clock, frame_length, largest_gap
 
 ROUNDING = Fraction(6, 10_000)
 """Asked times come rounded to milliseconds; a frame this close to one is meant by it."""
