@@ -11,7 +11,7 @@ import numpy as np
 
 from .errors import MediaError
 from .files import shown
-from .scan import fingerprint
+from .indexing.scan import fingerprint
 from .types import Encoder, Picture, Preprocess, Times, Vectors, VideoRow
 
 Range = tuple[float, float]

@@ -22,8 +22,8 @@ from fakes import FakeEncoder
 
 from index import failpoints
 from index.errors import GzError
-from index.indexer import index_paths
-from index.progress import IndexOptions, IndexProgress, Problem
+from index.indexing.indexer import index_paths
+from index.indexing.progress import IndexOptions, IndexProgress, Problem
 
 
 class Quiet:

@@ -19,9 +19,9 @@ from library_factory import (
     unit_vectors,
 )
 
-from index.check import check
 from index.errors import LockedError
 from index.files import WriterLock, digest_file
+from index.indexing.check import check
 from index.store import Library
 from index.vectors import VectorCache
 
@@ -202,7 +202,7 @@ def test_a_kill_before_the_saved_copy_takes_its_place_changes_nothing(folder):
     digest = digest_file(folder / "library.db")
     code = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from index import failpoints; from index.check import check\n"
+        "from index import failpoints; from index.indexing.check import check\n"
         "failpoints.arm('before_salvage_swap', lambda: os.kill(os.getpid(), signal.SIGKILL))\n"
         "check(Path(sys.argv[1]), repair=True)"
     )

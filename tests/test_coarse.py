@@ -15,11 +15,12 @@ from test_cli import Archive, tiny_model  # noqa: F401 (a fixture)
 from test_faults import run, stored
 from test_indexer import Home
 
-from index import failpoints, video_pass
-from index.check import check
+from index import failpoints
 from index.find import find
-from index.indexer import index_paths
-from index.progress import COARSE_FROM_BYTES, IndexOptions
+from index.indexing import video_pass
+from index.indexing.check import check
+from index.indexing.indexer import index_paths
+from index.indexing.progress import COARSE_FROM_BYTES, IndexOptions
 from index.store import Library
 from index.types import FindRequest, FindResult
 from index.vectors import VectorCache

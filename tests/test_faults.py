@@ -22,9 +22,9 @@ import pytest
 from fakes import FakeEncoder
 from media_factory import colour_video
 
-from index.check import check
 from index.errors import NothingIndexedError
 from index.find import find
+from index.indexing.check import check
 from index.store import Library
 from index.types import FindRequest
 from index.vectors import VectorCache

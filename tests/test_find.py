@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from index.errors import MediaError, ModelError, NothingIndexedError, UsageError
 from index.files import FileStat
 from index.find import SilentObserver, find
+from index.indexing.scan import fingerprint
 from index.moments import OrderPrior, distinct, join, single
 from index.query import parse
 from index.retrieve import RetrievalSettings, retrieve
 from index.sampling import sample_range
-from index.scan import fingerprint
 from index.scope import choose_videos
 from index.sentences import SentenceCache
 from index.store import Library

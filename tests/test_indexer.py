@@ -16,9 +16,9 @@ from media_factory import colour_video
 
 from index.errors import ModelError
 from index.files import FileStat
-from index.indexer import index_paths
-from index.progress import IndexOptions, IndexProgress, IndexSummary, Problem
-from index.scan import fingerprint
+from index.indexing.indexer import index_paths
+from index.indexing.progress import IndexOptions, IndexProgress, IndexSummary, Problem
+from index.indexing.scan import fingerprint
 from index.store import Library
 from index.types import Picture, Vectors
 
@@ -193,7 +193,7 @@ def test_an_unplugged_drive_below_a_root_is_not_pruned(
 ) -> None:
     home.index()
     (home.videos / "sub" / "b.mkv").unlink()
-    monkeypatch.setattr("index.absence._device_above", lambda path: 987654321)
+    monkeypatch.setattr("index.indexing.absence._device_above", lambda path: 987654321)
     summary = home.index(prune=True)
     assert (summary.pruned, summary.hidden) == (0, 1)
 
@@ -316,8 +316,8 @@ def test_ctrl_c_does_not_count_as_an_attempt(home: Home) -> None:
 def test_a_file_that_kills_the_decoder_is_set_aside_after_two_tries(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from index import video_pass
     from index.decoding import decode
+    from index.indexing import video_pass
 
     monkeypatch.setattr(video_pass, "decode", dying_on(b"a.mp4", home.library))
     first = home.index()
@@ -344,8 +344,8 @@ def test_a_file_on_which_the_whole_program_ended_is_set_aside(home: Home) -> Non
 def test_a_drive_that_goes_away_while_it_is_read_stops_its_folder_only(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from index import video_pass
     from index.decoding import Failed, decode
+    from index.indexing import video_pass
 
     other = tmp_path / "other"
     other.mkdir()
@@ -387,7 +387,7 @@ def test_memory_does_not_grow_with_the_length_of_a_video(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At no time are more pictures alive than a few batches, however slow the encoder."""
-    from index import encoding
+    from index.indexing import encoding
 
     alive: list[int] = []
     add: Callable[..., None] = encoding.EncodeQueue.add

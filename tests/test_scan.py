@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from library_factory import run_python
 
-from index.scan import fingerprint, scan
+from index.indexing.scan import fingerprint, scan
 from index.sniff import is_container
 
 MP4 = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2" + b"\x00" * 64
@@ -207,7 +207,7 @@ def test_modes_are_respected_for_ordinary_users(tmp_path_factory):
     folder = tmp_path_factory.mktemp("modes")
     code = """
 import os, sys
-from index.scan import scan
+from index.indexing.scan import scan
 folder = sys.argv[1]
 os.chdir(folder)
 if os.getuid() == 0:
@@ -279,7 +279,9 @@ def test_known_files_are_not_opened_again(tmp_path, monkeypatch):
         asked.append((os.path.basename(path), stat.size_bytes))
         return path.endswith(b"a.mp4")
 
-    monkeypatch.setattr("index.scan._head", lambda path: (_ for _ in ()).throw(OSError(5, "EIO")))
+    monkeypatch.setattr(
+        "index.indexing.scan._head", lambda path: (_ for _ in ()).throw(OSError(5, "EIO"))
+    )
     result = scan([tmp_path], known=known)
     assert names(result) == [b"a.mp4"]
     assert [problem.reason for problem in result.problems] == ["eio"]

@@ -14,9 +14,9 @@ import pytest
 from fakes import FakeEncoder
 from media_factory import colour_video, write_video
 
-from index.indexer import index_paths
+from index.indexing.indexer import index_paths
+from index.indexing.progress import IndexOptions, IndexSummary
 from index.media import open_video
-from index.progress import IndexOptions, IndexSummary
 from index.sampling import Sampler
 from index.stillness import LONGEST_S, StillnessDetector
 from index.store import Library

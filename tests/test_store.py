@@ -29,7 +29,6 @@ from library_factory import (
 from sqlite_utils import Migrations
 
 from index import failpoints, schema
-from index.check import check
 from index.errors import (
     LibraryError,
     LockedError,
@@ -39,6 +38,7 @@ from index.errors import (
     UsageError,
 )
 from index.files import digest_file
+from index.indexing.check import check
 from index.sentences import SentenceCache
 from index.store import Library
 from index.types import SamplingReport, Sentence
@@ -587,7 +587,8 @@ import os, sys
 import numpy as np
 from pathlib import Path
 from library_factory import unit_vectors
-from index import check, published, vectors, sentences
+from index import published, vectors, sentences
+from index.indexing import check
 from index.errors import GzError
 from index.files import WriterLock
 from index.store import Library

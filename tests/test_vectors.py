@@ -26,8 +26,8 @@ from library_factory import (
 )
 
 from index import background, failpoints, frame_table, published, vectors
-from index.check import check
 from index.errors import UsageError
+from index.indexing.check import check
 from index.store import Library, Segment
 from index.types import SamplingReport
 from index.vectors import IndexPlan, VectorCache
@@ -541,7 +541,8 @@ def test_missing_faiss_says_which_extra_to_install(library, monkeypatch):
 
 def test_faiss_is_not_imported_before_it_is_needed():
     run_python(
-        "import sys, index.vectors, index.store, index.check; assert 'faiss' not in sys.modules"
+        "import sys, index.vectors, index.store, index.indexing.check\n"
+        "assert 'faiss' not in sys.modules"
     )
 
 

@@ -20,7 +20,7 @@ from ..views.render import Screen
 
 if TYPE_CHECKING:
     from index.clips.export import ClipResult
-    from index.progress import IndexSummary
+    from index.indexing.progress import IndexSummary
     from index.types import FindResult
     from model.demo.archive import DemoArchive, DemoQuery
 
@@ -94,8 +94,8 @@ def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
 
 
 def _index(screen: Screen, folder: Path, archive: DemoArchive) -> IndexSummary:
-    from index.indexer import index_paths
-    from index.progress import IndexOptions
+    from index.indexing.indexer import index_paths
+    from index.indexing.progress import IndexOptions
 
     from ..opening import open_encoder
     from ..views.index import IndexView, show_summary

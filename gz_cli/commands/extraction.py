@@ -81,8 +81,8 @@ def _index(
     adapter: Path | None,
     step_s: float,
 ) -> None:
-    from index.indexer import index_paths
-    from index.progress import IndexOptions
+    from index.indexing.indexer import index_paths
+    from index.indexing.progress import IndexOptions
 
     from ..views.index import IndexView
 

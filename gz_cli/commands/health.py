@@ -135,7 +135,7 @@ def _grounding(library: Library) -> Iterator[Check]:
 
 
 def _library(library_dir: Path, detail: str, repair: bool) -> Iterator[Check]:
-    from index.check import check
+    from index.indexing.check import check
 
     findings = check(library_dir, repair)
     for finding in findings:

@@ -24,7 +24,7 @@ from ..views.index import IndexView, show_summary
 from ..views.render import Screen
 
 if TYPE_CHECKING:
-    from index.progress import IndexOptions, IndexSummary
+    from index.indexing.progress import IndexOptions, IndexSummary
     from index.types import Encoder
 
 SOME_FAILED = 3
@@ -94,7 +94,7 @@ def index_videos(
     Without PATH the folders that the library knows are looked at again. With --json
     one line for each status, problem and summary.
     """
-    from index.progress import IndexOptions
+    from index.indexing.progress import IndexOptions
 
     settings = settings_of(ctx)
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
@@ -164,7 +164,7 @@ def _model_asked(
 def _run(
     screen: Screen, library_dir: Path, roots: list[Path], encoder: Encoder, options: IndexOptions
 ) -> IndexSummary:
-    from index.indexer import index_paths
+    from index.indexing.indexer import index_paths
 
     with screen.progress() as progress:
         view = IndexView(screen, progress)

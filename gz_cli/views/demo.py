@@ -15,7 +15,7 @@ from .timecode import clock, spoken_length
 
 if TYPE_CHECKING:
     from index.clips.export import ClipResult
-    from index.progress import IndexSummary
+    from index.indexing.progress import IndexSummary
     from index.types import FindResult, Span
     from model.demo.archive import DemoArchive, DemoQuery, DemoScores
 

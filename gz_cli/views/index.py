@@ -10,14 +10,14 @@ from .render import Progress, Screen, display_safe, path_fields, size_text
 from .timecode import clock, spoken_length
 
 if TYPE_CHECKING:
-    from index.progress import IndexProgress, IndexSummary
-    from index.scan import Problem
+    from index.indexing.progress import IndexProgress, IndexSummary
+    from index.indexing.scan import Problem
 
 _STATUS_EVERY_S = 1.0
 
 
 class IndexView:
-    """Implements ``index.progress.IndexObserver`` on a screen."""
+    """Implements ``index.indexing.progress.IndexObserver`` on a screen."""
 
     def __init__(
         self, screen: Screen, progress: Progress, now: Callable[[], float] = time.monotonic

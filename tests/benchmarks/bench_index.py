@@ -37,8 +37,8 @@ from full_size import model_spec, tell  # noqa: E402
 from media_factory import write_video  # noqa: E402
 
 from index.decoding import DecodeJob, Frames, decode  # noqa: E402
-from index.indexer import index_paths  # noqa: E402
-from index.progress import IndexOptions, IndexProgress, Problem  # noqa: E402
+from index.indexing.indexer import index_paths  # noqa: E402
+from index.indexing.progress import IndexOptions, IndexProgress, Problem  # noqa: E402
 from index.types import Encoder, Picture  # noqa: E402
 from model.cores import cores  # noqa: E402
 from model.encoder import load_encoder  # noqa: E402

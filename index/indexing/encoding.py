@@ -16,7 +16,7 @@ from types import TracebackType
 
 import numpy as np
 
-from .types import Encoder, Picture, Times, Vectors
+from ..types import Encoder, Picture, Times, Vectors
 
 Deliver = Callable[[int, Times, Vectors], None]
 Complete = Callable[[int], None]

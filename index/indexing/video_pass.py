@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .decoding import DecodeEvent, DecodeJob, Failed, Finished, Frames, Opened, decode
+from ..decoding import DecodeEvent, DecodeJob, Failed, Finished, Frames, Opened, decode
+from ..store import Library
+from ..types import Encoder, SamplingReport, Times, Vectors, VideoInfo
 from .encoding import EncodeQueue
 from .progress import IndexObserver, IndexOptions, IndexProgress
 from .scan import Candidate
-from .store import Library
 from .turns import Turn, Turns
-from .types import Encoder, SamplingReport, Times, Vectors, VideoInfo
 
 _PROGRESS_EVERY_S = 0.2
 

@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .files import FileStat
-from .sniff import HEAD_BYTES, VIDEO_SUFFIXES, is_container
+from ..files import FileStat
+from ..sniff import HEAD_BYTES, VIDEO_SUFFIXES, is_container
 
 JUNK = (
     ".*",

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import store_audit as audit
-from .errors import GzError, LibraryError, NothingIndexedError
-from .files import WriterLock, remove_partials, shown
-from .published import (
+from .. import store_audit as audit
+from ..errors import GzError, LibraryError, NothingIndexedError
+from ..files import WriterLock, remove_partials, shown
+from ..published import (
     NOTE_NAME,
     Publication,
     Stale,
@@ -21,9 +21,9 @@ from .published import (
     unnamed,
     verify_fully,
 )
-from .schema import REBUILD
-from .store import Library
-from .store_salvage import salvage
+from ..schema import REBUILD
+from ..store import Library
+from ..store_salvage import salvage
 
 
 @dataclass(frozen=True)

@@ -15,17 +15,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..errors import NoSpaceError
+from ..files import WriterLock
+from ..store import Library
+from ..types import Encoder
+from ..vectors import VectorCache
 from .absence import missing, prunable
 from .coarse_pass import CoarsePass
-from .errors import NoSpaceError
-from .files import WriterLock
 from .full_pass import FullPass
 from .progress import IndexObserver, IndexOptions, IndexSummary
 from .scan import Candidate, Problem, Root, scan
-from .store import Library
 from .turns import Turns
-from .types import Encoder
-from .vectors import VectorCache
 
 
 def index_paths(

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .decoding import DecodeJob, Failed
+from ..decoding import DecodeJob, Failed
+from ..types import Times, Vectors
 from .scan import Candidate
 from .turns import Turn
-from .types import Times, Vectors
 from .video_pass import VideoPass
 
 APART_S = 8.0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from .decoding import DecodeJob, Failed
-from .failpoints import reached
+from ..decoding import DecodeJob, Failed
+from ..failpoints import reached
+from ..types import Times, Vectors
 from .scan import Problem
 from .turns import Turn
-from .types import Times, Vectors
 from .video_pass import OpenTurn, VideoPass
 
 

@@ -10,11 +10,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .files import FileStat
+from ..files import FileStat
+from ..store import Library
+from ..types import VideoRow
 from .progress import IndexObserver, IndexOptions
 from .scan import Candidate, Problem, fingerprint
-from .store import Library
-from .types import VideoRow
 
 
 @dataclass

@@ -11,9 +11,9 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..store import Library
+from ..types import VideoRow
 from .scan import Root
-from .store import Library
-from .types import VideoRow
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""From folders of files to a library: scanning, turns, passes, and the check of it."""
