@@ -23,8 +23,8 @@ import numpy as np
 
 from .errors import MediaError
 from .keyframes import KeyFrameSampler
-from .media import open_video
-from .packets import drive_error
+from .media.container import open_video
+from .media.packets import drive_error
 from .sampling import Sampler
 from .stillness import StillnessDetector
 from .types import Picture, Preprocess

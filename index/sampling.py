@@ -17,12 +17,12 @@ from pathlib import Path
 
 from av.video.frame import VideoFrame
 
-from .gop import Gop, GopReader, NoPromise, Syntax, promises
-from .media import OpenVideo, declared_duration, open_video
-from .packets import DECODE_ERRORS, VideoPacket
+from .media.container import OpenVideo, declared_duration, open_video
+from .media.gop import Gop, GopReader, NoPromise, Syntax, promises
+from .media.packets import DECODE_ERRORS, VideoPacket
+from .media.seeking import SEEKABLE, seek_before, skip_before
+from .media.timeline import DECLARING, Choice, Chooser, Clock, frame_length, largest_gap
 from .plan import Plan
-from .seeking import SEEKABLE, seek_before, skip_before
-from .timeline import DECLARING, Choice, Chooser, Clock, frame_length, largest_gap
 from .types import Picture, Preprocess, SamplingReport
 
 Chosen = tuple[Fraction, VideoFrame]

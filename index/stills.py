@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from .errors import MediaError
 from .files import shown
-from .media import open_video
+from .media.container import open_video
 from .sampling import sample
 from .types import Picture
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .errors import MediaError
 from .files import shown
-from .indexing.scan import fingerprint
+from .media.fingerprint import fingerprint
 from .types import Encoder, Picture, Preprocess, Times, Vectors, VideoRow
 
 Range = tuple[float, float]

@@ -21,7 +21,7 @@ from index.clips.files import clip_name, safe_stem, stamp
 from index.clips.source import Cut
 from index.clips.verify import verify
 from index.errors import GzError, MediaError, UsageError
-from index.indexing.scan import fingerprint
+from index.media.fingerprint import fingerprint
 
 ROOT = Path(__file__).resolve().parent.parent
 HOSTILE = [

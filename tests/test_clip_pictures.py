@@ -13,7 +13,7 @@ from av.codec.context import Flags
 from numbered import Recipe, beeps, number_of, picture, read, sound_length, write
 
 from index.clips.export import ClipRequest, ClipResult, ExportOptions, export_clip
-from index.media import open_video, upright
+from index.media.container import open_video, upright
 
 JPEG = 2
 

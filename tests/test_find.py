@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from index.errors import MediaError, ModelError, NothingIndexedError, UsageError
 from index.files import FileStat
 from index.find import SilentObserver, find
-from index.indexing.scan import fingerprint
+from index.media.fingerprint import fingerprint
 from index.moments import OrderPrior, distinct, join, single
 from index.query import parse
 from index.retrieve import RetrievalSettings, retrieve

@@ -12,9 +12,9 @@ from av.codec.hwaccel import hwdevices_available
 from test_cli import run
 
 from index.errors import UsageError
-from index.hardware import check_hwaccel
 from index.keyframes import KeyFrameSampler
-from index.media import open_video
+from index.media.container import open_video
+from index.media.hardware import check_hwaccel
 from index.sampling import Sampler
 from index.types import Picture
 

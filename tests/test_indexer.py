@@ -18,7 +18,7 @@ from index.errors import ModelError
 from index.files import FileStat
 from index.indexing.indexer import index_paths
 from index.indexing.progress import IndexOptions, IndexProgress, IndexSummary, Problem
-from index.indexing.scan import fingerprint
+from index.media.fingerprint import fingerprint
 from index.store import Library
 from index.types import Picture, Vectors
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.errors import MediaError
-from index.media import open_output, open_video, upright
+from index.media.container import open_output, open_video, upright
 
 TASKS = Path("/proc/self/task")
 """Linux lists a process's threads there; elsewhere nothing is counted."""

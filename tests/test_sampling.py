@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.gop import promises
-from index.media import open_video
+from index.media.container import open_video
+from index.media.gop import promises
+from index.media.timeline import Chooser, Clock
 from index.sampling import Sampler, sample_range
-from index.timeline import Chooser, Clock
 from index.types import SamplingReport
 
 Samples = list[tuple[float, int]]

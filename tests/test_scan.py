@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from library_factory import run_python
 
-from index.indexing.scan import fingerprint, scan
-from index.sniff import is_container
+from index.indexing.scan import scan
+from index.media.fingerprint import fingerprint
+from index.media.sniff import is_container
 
 MP4 = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2" + b"\x00" * 64
 MKV = b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01\x42\xf7\x81\x01\x42\x82\x88matroska" + b"\x00" * 64

@@ -16,7 +16,7 @@ from media_factory import colour_video, write_video
 
 from index.indexing.indexer import index_paths
 from index.indexing.progress import IndexOptions, IndexSummary
-from index.media import open_video
+from index.media.container import open_video
 from index.sampling import Sampler
 from index.stillness import LONGEST_S, StillnessDetector
 from index.store import Library

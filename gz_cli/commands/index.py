@@ -103,7 +103,7 @@ def index_videos(
     if not roots:
         raise UsageError("there is no folder to look at", "name some: gz index FOLDER")
     if hwaccel:
-        from index.hardware import check_hwaccel
+        from index.media.hardware import check_hwaccel
 
         check_hwaccel(hwaccel)
     spec, adapter_dir = _model_asked(known, model, adapter)

@@ -108,7 +108,7 @@ class _Pictures:
             UsageError: There is no such video.
             MediaError: It cannot be read.
         """
-        from index.media import open_video
+        from index.media.container import open_video
         from index.sampling import sample
 
         if name not in self._paths:

@@ -17,8 +17,8 @@ from av.stream import Stream
 from ..errors import MediaError, UsageError
 from ..failpoints import reached
 from ..files import is_no_space, shown
-from ..joined import joints
-from ..media import open_output
+from ..media.container import open_output
+from ..media.joined import joints
 from .edit_list import set_shown_length
 from .source import ROUNDING, Cut, Source, entries, nothing_there, open_source, out_point
 

@@ -13,7 +13,7 @@ from av.container import OutputContainer
 from av.video.frame import PictureType
 
 from ..failpoints import reached
-from ..media import open_output
+from ..media.container import open_output
 from .picture import Conversion
 from .sound import SoundTrack
 from .source import (

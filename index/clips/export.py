@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 from ..errors import GzError, MediaError, NoSpaceError, UsageError
 from ..files import FileStat, is_no_space, no_space, sha256_file, shown
-from ..indexing.scan import fingerprint
+from ..media.fingerprint import fingerprint
 from .files import clip_name, open_folder, publish, unfinished
 from .source import Cut
 

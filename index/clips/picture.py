@@ -6,7 +6,7 @@ import av
 from av.filter import Graph
 from av.video.reformatter import ColorRange
 
-from ..media import orientation
+from ..media.container import orientation
 
 _TURNS: list[list[str]] = [[], ["transpose=clock"], ["hflip", "vflip"], ["transpose=cclock"]]
 _HDR = {16: "HDR (PQ)", 18: "HDR (HLG)"}

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from av.container import OutputContainer
 
-from ..joined import Joints, joints, jumps
+from ..media.joined import Joints, joints, jumps
 from .source import Source, open_source
 
 Samples = npt.NDArray[np.float32]

@@ -15,9 +15,9 @@ from av.stream import Stream
 
 from ..errors import MediaError
 from ..files import shown
-from ..joined import joints
-from ..media import OpenVideo, declared_duration, open_video
-from ..timeline import Clock, frame_length, largest_gap
+from ..media.container import OpenVideo, declared_duration, open_video
+from ..media.joined import joints
+from ..media.timeline import Clock, frame_length, largest_gap
 
 ROUNDING = Fraction(6, 10_000)
 """Asked times come rounded to milliseconds; a frame this close to one is meant by it."""

@@ -8,9 +8,7 @@ folders could not be read is part of the answer.
 
 from __future__ import annotations
 
-import errno
 import fnmatch
-import hashlib
 import os
 import re
 import stat as mode
@@ -20,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..files import FileStat
-from ..sniff import HEAD_BYTES, VIDEO_SUFFIXES, is_container
+from ..media.sniff import HEAD_BYTES, VIDEO_SUFFIXES, is_container
 
 JUNK = (
     ".*",
@@ -44,9 +42,6 @@ JUNK = (
     "*.!ut",
 )
 """Names that are skipped below a named folder; a folder named by the user is always walked."""
-
-_FINGERPRINT_BLOCK = 1 << 18
-_FINGERPRINT_BLOCKS = 8
 
 Known = Callable[[bytes, FileStat], bool]
 """Says whether the library already holds exactly this state of a file, so its head is not read."""
@@ -129,34 +124,6 @@ def scan(
         tuple(walk.problems),
         dict(walk.skipped),
     )
-
-
-def fingerprint(path: bytes | str | os.PathLike[str]) -> str:
-    """Identity of a file's content that survives renaming and moving.
-
-    Size and a digest of eight blocks of 256 KiB spread from head to tail, so
-    100 GB cost no more than 2 MiB. Smaller files are read whole.
-
-    Raises:
-        OSError: The file cannot be read, or is no regular file (any more).
-    """
-    # O_NONBLOCK: a pipe that took the file's place since the walk must not block the program.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        stat = os.fstat(descriptor)
-        if not mode.S_ISREG(stat.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file")
-        size = stat.st_size
-        state = hashlib.blake2b(size.to_bytes(8, "little"), digest_size=16)
-        if size <= _FINGERPRINT_BLOCK * _FINGERPRINT_BLOCKS:
-            while block := file.read(_FINGERPRINT_BLOCK):
-                state.update(block)
-        else:
-            last = size - _FINGERPRINT_BLOCK
-            for number in range(_FINGERPRINT_BLOCKS):
-                file.seek(last * number // (_FINGERPRINT_BLOCKS - 1))
-                state.update(file.read(_FINGERPRINT_BLOCK))
-    return state.hexdigest()
 
 
 class _Walk:

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..files import FileStat
+from ..media.fingerprint import fingerprint
 from ..store import Library
 from ..types import VideoRow
 from .progress import IndexObserver, IndexOptions
-from .scan import Candidate, Problem, fingerprint
+from .scan import Candidate, Problem
 
 
 @dataclass

@@ -135,7 +135,7 @@ def write_video(path: Path, pictures: Iterable[Picture]) -> None:
     """Encodes pictures as H.264, ten a second."""
     import av
 
-    from index.media import open_output
+    from index.media.container import open_output
 
     container_format = "matroska" if path.suffix == ".mkv" else "mp4"
     with open_output(path, container_format) as container:

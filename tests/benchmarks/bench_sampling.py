@@ -95,7 +95,7 @@ def make_clips(folder: Path, seconds: float) -> dict[str, Path]:
 def child(method: str, file: str) -> None:
     """One run of a Python method; what the parent times."""
     if method in ("choose", "everything"):
-        from index.media import open_video
+        from index.media.container import open_video
         from index.sampling import Sampler
 
         with open_video(file) as video:

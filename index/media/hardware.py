@@ -5,7 +5,7 @@ from __future__ import annotations
 from av.codec import Codec
 from av.codec.hwaccel import HWAccel, hwdevices_available
 
-from .errors import UsageError
+from ..errors import UsageError
 
 
 def check_hwaccel(name: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from .types import Picture
+from ..types import Picture
 
 
 def shown_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:

@@ -7,8 +7,8 @@ import itertools
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .files import FileStat
-from .media import open_video
+from ..files import FileStat
+from .container import open_video
 from .timeline import frame_length, largest_gap
 
 _FORMATS = frozenset(["mpegts", "mpeg"])

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .media import OpenVideo
+from .container import OpenVideo
 from .packets import VideoPacket
 
 CONTAINERS = frozenset({"mov", "matroska", "mpegts", "mpeg", "flv", "ivf"})

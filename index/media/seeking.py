@@ -9,8 +9,8 @@ from itertools import chain, islice
 
 import av.error
 
+from .container import OpenVideo
 from .gop import CODECS, Syntax
-from .media import OpenVideo
 from .packets import VideoPacket
 
 SEEKABLE = frozenset({"mov", "matroska"})

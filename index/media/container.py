@@ -26,13 +26,13 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from .errors import MediaError
+from ..errors import MediaError
+from ..types import Picture, VideoInfo
 from .hardware import accelerator
 from .packets import DECODE_ERRORS, DEVICE_GONE, VideoPacket, drive_error, read_packets
 from .picture import orientation as orientation
 from .picture import shown_size
 from .picture import upright as upright
-from .types import Picture, VideoInfo
 
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,mxf,"

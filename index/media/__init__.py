@@ -1,0 +1,1 @@
+"""Containers and packets, with exact times; ``container`` alone opens media files."""
