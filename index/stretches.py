@@ -118,7 +118,7 @@ def _decoded(
     notes: dict[int, str],
 ) -> Iterator[_Decoded | None]:
     """Each stretch in turn, None for one that fails; all are decoded side by side."""
-    from .sampling import sample_range
+    from .sampling.sampler import sample_range
 
     with ThreadPoolExecutor(_DECODERS, thread_name_prefix="stretch") as pool:
         futures: list[Future[tuple[list[float], list[Picture]]]] = [

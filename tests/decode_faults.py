@@ -13,7 +13,8 @@ import numpy as np
 from fakes import shrink
 from media_factory import nearest_colour
 
-from index.decoding import DecodeEvent, DecodeJob, Failed, decode
+from index.sampling.jobs import DecodeJob
+from index.sampling.workers import DecodeEvent, Failed, decode
 from index.store import Library
 from index.types import Picture, Preprocess
 

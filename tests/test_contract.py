@@ -131,7 +131,7 @@ def test_only_the_store_speaks_sql() -> None:
 
 def test_nothing_unsafe_reads_weights() -> None:
     # The decoder's own worker process gets its work pickled by its own parent; no file is.
-    own_pipe = {"index/decoding.py", "index/decode_worker.py"}
+    own_pipe = {"index/sampling/workers.py", "index/sampling/worker.py"}
     for name, tree in TREES.items():
         roots = {module.split(".")[0] for module in imported(tree)}
         assert name in own_pipe or not roots & {"pickle", "dill", "joblib"}, name

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from fakes import shrink
 
-from index.decoding import (
+from index.sampling.workers import (
     DecodeEvent,
     DecodeJob,
     DecodeLimits,
@@ -32,7 +32,8 @@ CHILD = """
 import os, sys
 sys.path[:0] = {path!r}
 import decode_faults as faults
-from index.decoding import DecodeJob, Frames, decode
+from index.sampling.jobs import DecodeJob
+from index.sampling.workers import Frames, decode
 
 def main():
     jobs = [DecodeJob(key, os.fsencode({video!r}), 0.04) for key in range(2)]

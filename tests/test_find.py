@@ -19,7 +19,7 @@ from index.media.fingerprint import fingerprint
 from index.moments import OrderPrior, distinct, join, single
 from index.query import parse
 from index.retrieve import RetrievalSettings, retrieve
-from index.sampling import sample_range
+from index.sampling.sampler import sample_range
 from index.scope import choose_videos
 from index.sentences import SentenceCache
 from index.store import Library
@@ -539,7 +539,7 @@ def test_a_source_that_no_longer_decodes_is_left_as_it_is(archive, monkeypatch):
     def broken(*_asked):
         raise MediaError("The file is damaged.")
 
-    monkeypatch.setattr("index.sampling.sample_range", broken)
+    monkeypatch.setattr("index.sampling.sampler.sample_range", broken)
     result = archive.find("red", refine=True)
     assert result.hits == (before,)
     assert "a.mp4" in result.notes[0]

@@ -12,10 +12,10 @@ from av.codec.hwaccel import hwdevices_available
 from test_cli import run
 
 from index.errors import UsageError
-from index.keyframes import KeyFrameSampler
 from index.media.container import open_video
 from index.media.hardware import check_hwaccel
-from index.sampling import Sampler
+from index.sampling.keyframes import KeyFrameSampler
+from index.sampling.sampler import Sampler
 from index.types import Picture
 
 Frames = list[tuple[float, Picture]]

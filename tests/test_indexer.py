@@ -316,8 +316,8 @@ def test_ctrl_c_does_not_count_as_an_attempt(home: Home) -> None:
 def test_a_file_that_kills_the_decoder_is_set_aside_after_two_tries(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from index.decoding import decode
     from index.indexing import video_pass
+    from index.sampling.workers import decode
 
     monkeypatch.setattr(video_pass, "decode", dying_on(b"a.mp4", home.library))
     first = home.index()
@@ -344,8 +344,8 @@ def test_a_file_on_which_the_whole_program_ended_is_set_aside(home: Home) -> Non
 def test_a_drive_that_goes_away_while_it_is_read_stops_its_folder_only(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from index.decoding import Failed, decode
     from index.indexing import video_pass
+    from index.sampling.workers import Failed, decode
 
     other = tmp_path / "other"
     other.mkdir()

@@ -10,9 +10,9 @@ import media_factory as make
 import pytest
 from test_sampling import CASES, Samples, samples
 
-from index.keyframes import KeyFrameSampler
 from index.media.container import open_video
 from index.media.gop import promises
+from index.sampling.keyframes import KeyFrameSampler
 
 APART_S = 0.9
 

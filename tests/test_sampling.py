@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from index.media.container import open_video
 from index.media.gop import promises
 from index.media.timeline import Chooser, Clock
-from index.sampling import Sampler, sample_range
+from index.sampling.sampler import Sampler, sample_range
 from index.types import SamplingReport
 
 Samples = list[tuple[float, int]]

@@ -17,8 +17,8 @@ from media_factory import colour_video, write_video
 from index.indexing.indexer import index_paths
 from index.indexing.progress import IndexOptions, IndexSummary
 from index.media.container import open_video
-from index.sampling import Sampler
-from index.stillness import LONGEST_S, StillnessDetector
+from index.sampling.sampler import Sampler
+from index.sampling.stillness import LONGEST_S, StillnessDetector
 from index.store import Library
 from index.types import Picture, Vectors
 

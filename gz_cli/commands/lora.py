@@ -109,7 +109,7 @@ class _Pictures:
             MediaError: It cannot be read.
         """
         from index.media.container import open_video
-        from index.sampling import sample
+        from index.sampling.sampler import sample
 
         if name not in self._paths:
             raise UsageError(f"no video {name} in the folder", "check --videos")

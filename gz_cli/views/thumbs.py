@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def write_thumbs(screen: Screen, hits: Sequence[Hit], folder: Path) -> None:
     """Writes the picture in the middle of each hit; a file that is there stays as it is."""
     from index.clips.files import safe_stem
-    from index.stills import jpeg, picture_at
+    from index.sampling.stills import jpeg, picture_at
 
     folder.mkdir(parents=True, exist_ok=True)
     for hit in hits:

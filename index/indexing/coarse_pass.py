@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..decoding import DecodeJob, Failed
+from ..sampling.jobs import DecodeJob
+from ..sampling.workers import Failed
 from ..types import Times, Vectors
 from .scan import Candidate
 from .turns import Turn

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..decoding import DecodeJob, Failed
 from ..failpoints import reached
+from ..sampling.jobs import DecodeJob
+from ..sampling.workers import Failed
 from ..types import Times, Vectors
 from .scan import Problem
 from .turns import Turn

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..decoding import DecodeEvent, DecodeJob, Failed, Finished, Frames, Opened, decode
+from ..sampling.jobs import DecodeJob
+from ..sampling.workers import DecodeEvent, Failed, Finished, Frames, Opened, decode
 from ..store import Library
 from ..types import Encoder, SamplingReport, Times, Vectors, VideoInfo
 from .encoding import EncodeQueue

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from index.sampling import sample_range
+from index.sampling.sampler import sample_range
 from index.types import Background, Encoder, Localizer, ScoredSpan, Sentence, Vectors, Window
 
 from ..presence import (

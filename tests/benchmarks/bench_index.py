@@ -36,9 +36,10 @@ from bench_sampling import scenery  # noqa: E402
 from full_size import model_spec, tell  # noqa: E402
 from media_factory import write_video  # noqa: E402
 
-from index.decoding import DecodeJob, Frames, decode  # noqa: E402
 from index.indexing.indexer import index_paths  # noqa: E402
 from index.indexing.progress import IndexOptions, IndexProgress, Problem  # noqa: E402
+from index.sampling.jobs import DecodeJob  # noqa: E402
+from index.sampling.workers import Frames, decode  # noqa: E402
 from index.types import Encoder, Picture  # noqa: E402
 from model.cores import cores  # noqa: E402
 from model.encoder import load_encoder  # noqa: E402

@@ -96,7 +96,7 @@ def child(method: str, file: str) -> None:
     """One run of a Python method; what the parent times."""
     if method in ("choose", "everything"):
         from index.media.container import open_video
-        from index.sampling import Sampler
+        from index.sampling.sampler import Sampler
 
         with open_video(file) as video:
             frames = Sampler(video, 1.0, everything=method == "everything").frames()

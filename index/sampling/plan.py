@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 
-from .media.container import OpenVideo
-from .media.gop import Gop, NoPromise
-from .media.timeline import Choice, Chooser
+from ..media.container import OpenVideo
+from ..media.gop import Gop, NoPromise
+from ..media.timeline import Choice, Chooser
 
 
 class Plan:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from .errors import MediaError
-from .files import shown
-from .media.container import open_video
-from .sampling import sample
-from .types import Picture
+from ..errors import MediaError
+from ..files import shown
+from ..media.container import open_video
+from ..types import Picture
+from .sampler import sample
 
 LONGER_SIDE = 640
 """Pixels of the longer side of a still; smaller pictures keep their size."""

@@ -13,11 +13,11 @@ from itertools import chain, islice, pairwise
 
 from av.video.frame import VideoFrame
 
-from .media.container import OpenVideo, declared_duration
-from .media.gop import Syntax, promises
-from .media.packets import DECODE_ERRORS, VideoPacket
-from .media.timeline import DECLARING, frame_length, largest_gap
-from .types import SamplingReport
+from ..media.container import OpenVideo, declared_duration
+from ..media.gop import Syntax, promises
+from ..media.packets import DECODE_ERRORS, VideoPacket
+from ..media.timeline import DECLARING, frame_length, largest_gap
+from ..types import SamplingReport
 
 
 class KeyFrameSampler:

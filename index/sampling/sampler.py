@@ -17,13 +17,13 @@ from pathlib import Path
 
 from av.video.frame import VideoFrame
 
-from .media.container import OpenVideo, declared_duration, open_video
-from .media.gop import Gop, GopReader, NoPromise, Syntax, promises
-from .media.packets import DECODE_ERRORS, VideoPacket
-from .media.seeking import SEEKABLE, seek_before, skip_before
-from .media.timeline import DECLARING, Choice, Chooser, Clock, frame_length, largest_gap
+from ..media.container import OpenVideo, declared_duration, open_video
+from ..media.gop import Gop, GopReader, NoPromise, Syntax, promises
+from ..media.packets import DECODE_ERRORS, VideoPacket
+from ..media.seeking import SEEKABLE, seek_before, skip_before
+from ..media.timeline import DECLARING, Choice, Chooser, Clock, frame_length, largest_gap
+from ..types import Picture, Preprocess, SamplingReport
 from .plan import Plan
-from .types import Picture, Preprocess, SamplingReport
 
 Chosen = tuple[Fraction, VideoFrame]
 _SEEK_FROM_S = 2

@@ -17,20 +17,18 @@ import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from .errors import MediaError
+from ..errors import MediaError
+from ..media.container import open_video
+from ..media.packets import drive_error
+from ..types import Picture, Preprocess
+from .jobs import DecodeJob, DecodeLimits
 from .keyframes import KeyFrameSampler
-from .media.container import open_video
-from .media.packets import drive_error
-from .sampling import Sampler
+from .sampler import Sampler
 from .stillness import StillnessDetector
-from .types import Picture, Preprocess
-
-if TYPE_CHECKING:
-    from .decoding import DecodeJob, DecodeLimits
 
 Message = tuple[str, Any]
 """Kind of the message and its body."""

@@ -1,0 +1,1 @@
+"""Frames at a steady step, decoded in processes of their own."""
