@@ -75,7 +75,7 @@ class Searcher:
             ModelError: Its model is missing, or not the one that made it.
             UsageError: The request makes no sense.
         """
-        from index.find import find
+        from index.search.find import find
 
         with self._screen.progress() as progress:
             library, encoder = self._opened()

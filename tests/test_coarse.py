@@ -16,11 +16,11 @@ from test_faults import run, stored
 from test_indexer import Home
 
 from index import failpoints
-from index.find import find
 from index.indexing import video_pass
 from index.indexing.check import check
 from index.indexing.indexer import index_paths
 from index.indexing.progress import COARSE_FROM_BYTES, IndexOptions
+from index.search.find import find
 from index.store import Library
 from index.types import FindRequest, FindResult
 from index.vectors import VectorCache

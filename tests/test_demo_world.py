@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from index.errors import UsageError
-from index.query import parse
+from index.search.query import parse
 from index.types import Background, FindRequest, FindResult, Hit, Sentence, Span, Window
 from model.annotations import read_annotations
 from model.demo import archive as demo

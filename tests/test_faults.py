@@ -23,8 +23,8 @@ from fakes import FakeEncoder
 from media_factory import colour_video
 
 from index.errors import NothingIndexedError
-from index.find import find
 from index.indexing.check import check
+from index.search.find import find
 from index.store import Library
 from index.types import FindRequest
 from index.vectors import VectorCache

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from index.errors import MediaError, ModelError, NothingIndexedError, UsageError
 from index.files import FileStat
-from index.find import SilentObserver, find
 from index.media.fingerprint import fingerprint
-from index.moments import OrderPrior, distinct, join, single
-from index.query import parse
-from index.retrieve import RetrievalSettings, retrieve
 from index.sampling.sampler import sample_range
-from index.scope import choose_videos
+from index.search.find import SilentObserver, find
+from index.search.moments import OrderPrior, distinct, join, single
+from index.search.query import parse
+from index.search.retrieve import RetrievalSettings, retrieve
+from index.search.scope import choose_videos
 from index.sentences import SentenceCache
 from index.store import Library
 from index.types import FindRequest, SamplingReport, ScoredSpan, Span, VideoInfo, VideoRow

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from index.query import QueryPlan, parse
+from index.search.query import QueryPlan, parse
 
 
 @pytest.mark.parametrize(

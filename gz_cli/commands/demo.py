@@ -118,7 +118,7 @@ def _find_all(
     screen: Screen, folder: Path, archive: DemoArchive
 ) -> dict[Way, dict[DemoQuery, FindResult]]:
     """The answers to every query in every way; the last one is what `gz find` does."""
-    from index.find import find
+    from index.search.find import find
     from index.sentences import SentenceCache
     from index.types import FindRequest
     from index.vectors import VectorCache

@@ -21,7 +21,7 @@ _SURENESS = (
 
 
 class FindView:
-    """Implements ``index.find.FindObserver`` on a screen."""
+    """Implements ``index.search.find.FindObserver`` on a screen."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from index.query import parse
+from index.search.query import parse
 from index.types import FindResult, Picture, Span
 
 from .captions import Event, possible, sentence, spans, timeline

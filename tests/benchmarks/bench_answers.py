@@ -31,7 +31,7 @@ from bench_encoding import SIZES  # noqa: E402
 from bench_index import make_videos  # noqa: E402
 from full_size import model_spec, tell  # noqa: E402
 
-from index.find import find  # noqa: E402
+from index.search.find import find  # noqa: E402
 from index.store import Library  # noqa: E402
 from index.types import FindRequest  # noqa: E402
 from index.vectors import VectorCache  # noqa: E402

@@ -7,7 +7,7 @@ scene differ little, all pictures share a strong common direction and sentences 
 that cone, so that their cosines are low and close to each other. It is written by the
 store itself. Recall is the share of the best 100 frames of an exact search, in float16
 from the store, that the index finds. Peak memory is that of a process that only opens
-the library and searches. A whole search is ``index.find.find`` without refinement, the
+the library and searches. A whole search is ``index.search.find.find`` without refinement, the
 sentence's vector given: frames, windows, localizer, answer. ``--frames`` above 1.5 million
 shows what such a library gets; below, ``--lists`` asks for the same kind of index.
 """
@@ -31,7 +31,7 @@ import numpy as np  # noqa: E402
 from library_factory import INFO, STAT  # noqa: E402
 
 from index.files import WriterLock  # noqa: E402
-from index.find import find  # noqa: E402
+from index.search.find import find  # noqa: E402
 from index.store import Library  # noqa: E402
 from index.types import (  # noqa: E402
     EmbeddingSpace,

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from ..types import ScoredSpan, Span, VideoRow
 from .query import QueryPlan
-from .types import ScoredSpan, Span, VideoRow
 
 MOST_IOU = 0.3
 """Two hits of one video overlap no more than this."""

@@ -6,17 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from .closer import CloserSettings, look_closer
-from .errors import UsageError
-from .extend import Extender
-from .frame_source import FrameSource
-from .localizing import Looker, Query, inside
-from .moments import Moment, distinct, distinct_spans, distinct_whole, join, single
-from .query import QueryPlan, parse
-from .refine import RefineSettings, refine
-from .retrieve import Candidate, RetrievalSettings, retrieve
-from .scope import Scope, choose_videos
-from .types import (
+from ..errors import UsageError
+from ..types import (
     Encoder,
     Evidence,
     FindRequest,
@@ -26,11 +17,20 @@ from .types import (
     ScoredSpan,
     Sentence,
 )
+from .closer import CloserSettings, look_closer
+from .extend import Extender
+from .frame_source import FrameSource
+from .localizing import Looker, Query, inside
+from .moments import Moment, distinct, distinct_spans, distinct_whole, join, single
+from .query import QueryPlan, parse
+from .refine import RefineSettings, refine
+from .retrieve import Candidate, RetrievalSettings, retrieve
+from .scope import Scope, choose_videos
 
 if TYPE_CHECKING:
-    from .sentences import SentenceCache
-    from .store import Library
-    from .vectors import VectorCache
+    from ..sentences import SentenceCache
+    from ..store import Library
+    from ..vectors import VectorCache
 
 
 class FindObserver(Protocol):

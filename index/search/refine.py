@@ -11,12 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .frame_source import FrameSource
-from .localizing import Query
-from .moments import Moment
-from .query import QueryPlan
-from .stretches import Range, Stretch, joined, look_again
-from .types import (
+from ..types import (
     Encoder,
     Localizer,
     ScoredSpan,
@@ -24,6 +19,11 @@ from .types import (
     VideoRow,
     Window,
 )
+from .frame_source import FrameSource
+from .localizing import Query
+from .moments import Moment
+from .query import QueryPlan
+from .stretches import Range, Stretch, joined, look_again
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ..types import Encoder, VideoRow
 from .frame_source import FrameSource
 from .moments import Moment
 from .stretches import Range, joined, look_again
-from .types import Encoder, VideoRow
 
 
 @dataclass(frozen=True)

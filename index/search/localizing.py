@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .errors import LibraryError
+from ..errors import LibraryError
+from ..types import Background, Localizer, ScoredSpan, Sentence, Span, VideoRow, Window
 from .frame_source import FrameSource
-from .types import Background, Localizer, ScoredSpan, Sentence, Span, VideoRow, Window
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from .errors import NothingIndexedError, UsageError
-from .types import FindRequest, VideoRow
+from ..errors import NothingIndexedError, UsageError
+from ..types import FindRequest, VideoRow
 
 if TYPE_CHECKING:
-    from .store import Library
+    from ..store import Library
 
 
 @dataclass(frozen=True)

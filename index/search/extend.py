@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
+from ..types import ScoredSpan, Span, VideoRow
 from .moments import Moment
 from .scope import Scope
-from .types import ScoredSpan, Span, VideoRow
 
 Look = Callable[[VideoRow, float, float], list[ScoredSpan]]
 """Proposals inside ``[start_s, end_s)`` of a video."""

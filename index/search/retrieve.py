@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..types import Vectors, VideoRow
 from .scope import Scope
-from .types import Vectors, VideoRow
 
 if TYPE_CHECKING:
-    from .vectors import FrameMatch, VectorCache
+    from ..vectors import FrameMatch, VectorCache
 
 
 @dataclass(frozen=True)

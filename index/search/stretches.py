@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import MediaError
-from .files import shown
-from .media.fingerprint import fingerprint
-from .types import Encoder, Picture, Preprocess, Times, Vectors, VideoRow
+from ..errors import MediaError
+from ..files import shown
+from ..media.fingerprint import fingerprint
+from ..types import Encoder, Picture, Preprocess, Times, Vectors, VideoRow
 
 Range = tuple[float, float]
 _DECODERS = 4
@@ -118,7 +118,7 @@ def _decoded(
     notes: dict[int, str],
 ) -> Iterator[_Decoded | None]:
     """Each stretch in turn, None for one that fails; all are decoded side by side."""
-    from .sampling.sampler import sample_range
+    from ..sampling.sampler import sample_range
 
     with ThreadPoolExecutor(_DECODERS, thread_name_prefix="stretch") as pool:
         futures: list[Future[tuple[list[float], list[Picture]]]] = [
