@@ -16,7 +16,7 @@ from index.errors import ModelError, NothingIndexedError
 from .views.render import Screen, shell_quoted, size_text
 
 if TYPE_CHECKING:
-    from index.store import Library
+    from index.store.library import Library
     from index.types import EmbeddingSpace, Encoder, Localizer
 
 
@@ -31,7 +31,7 @@ def open_library(library_dir: Path) -> Library:
         NothingIndexedError: There is none in this folder.
         LibraryError: It is damaged or was made by a newer version.
     """
-    from index.store import Library
+    from index.store.library import Library
 
     return Library.open_readonly(library_dir)
 

@@ -12,8 +12,8 @@ from .views.render import Screen
 from .views.results import remember
 
 if TYPE_CHECKING:
-    from index.sentences import SentenceCache
-    from index.store import Library
+    from index.store.library import Library
+    from index.store.sentences import SentenceCache
     from index.types import Encoder, FindRequest, FindResult, Localizer
     from index.vectors import VectorCache
 
@@ -93,7 +93,7 @@ class Searcher:
 
     def _opened(self) -> tuple[Library, Encoder]:
         """The library as it is now, and the model that made it."""
-        from index.sentences import SentenceCache
+        from index.store.sentences import SentenceCache
         from index.vectors import VectorCache
 
         from .opening import open_encoder_of, open_library, open_localizer, require_same_space
@@ -119,7 +119,7 @@ class Searcher:
 
     def _state_of_files(self) -> tuple[object, ...]:
         """Changes when another library lies there, or when it uses another grounder."""
-        from index.schema import DATABASE_NAME
+        from index.store.schema import DATABASE_NAME
 
         state: list[object] = []
         for name in (DATABASE_NAME, REMEMBERED):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .frame_table import SAMPLE_FRAMES, FrameTable
-from .store import HalfVectors
+from .store.library import HalfVectors
 from .types import Background, Vectors
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from .frame_table import FrameTable, TableBuilder
 from .index_plan import FrameMatch
-from .store import HalfVectors, Library, Segment
+from .store.library import HalfVectors, Library, Segment
 from .types import Times, Vectors
 
 BATCH_ROWS = 1024

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .store import HalfVectors, Segment
+from .store.library import HalfVectors, Segment
 from .types import Times
 
 SAMPLE_FRAMES = 16_384

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .frame_table import FrameTable
-from .store import Segment
+from .store.library import Segment
 
 
 @dataclass(frozen=True)

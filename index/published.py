@@ -31,7 +31,7 @@ from .files import (
     remove_partials,
 )
 from .frame_table import SEGMENT_DTYPE, FrameTable
-from .store import Library
+from .store.library import Library
 
 NOTE_NAME = "vectors.json"
 MISSING = "it is missing"

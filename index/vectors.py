@@ -34,7 +34,7 @@ from .published import (
     renew_note,
     verify,
 )  # fmt: skip
-from .store import HalfVectors, Library, Segment
+from .store.library import HalfVectors, Library, Segment
 from .types import Background, Times, Vectors
 
 Note = Callable[[str], None]

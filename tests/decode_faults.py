@@ -15,7 +15,7 @@ from media_factory import nearest_colour
 
 from index.sampling.jobs import DecodeJob
 from index.sampling.workers import DecodeEvent, Failed, decode
-from index.store import Library
+from index.store.library import Library
 from index.types import Picture, Preprocess
 
 

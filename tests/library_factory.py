@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from index.files import FileStat
-from index.store import Library
+from index.store.library import Library
 from index.types import EmbeddingSpace, SamplingReport, Vectors, VideoInfo
 
 DIM = 24

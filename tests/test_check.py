@@ -22,7 +22,7 @@ from library_factory import (
 from index.errors import LockedError
 from index.files import WriterLock, digest_file
 from index.indexing.check import check
-from index.store import Library
+from index.store.library import Library
 from index.vectors import VectorCache
 
 QUERY = unit_vectors(1, 99)[0]

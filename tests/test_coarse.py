@@ -21,7 +21,7 @@ from index.indexing.check import check
 from index.indexing.indexer import index_paths
 from index.indexing.progress import COARSE_FROM_BYTES, IndexOptions
 from index.search.find import find
-from index.store import Library
+from index.store.library import Library
 from index.types import FindRequest, FindResult
 from index.vectors import VectorCache
 from model.backbone import lasting_spec

@@ -25,7 +25,7 @@ from media_factory import colour_video
 from index.errors import NothingIndexedError
 from index.indexing.check import check
 from index.search.find import find
-from index.store import Library
+from index.store.library import Library
 from index.types import FindRequest
 from index.vectors import VectorCache
 from model.training_free import TrainingFreeLocalizer

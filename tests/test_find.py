@@ -21,8 +21,8 @@ from index.search.moments import OrderPrior, distinct, join, single
 from index.search.query import parse
 from index.search.retrieve import RetrievalSettings, retrieve
 from index.search.scope import choose_videos
-from index.sentences import SentenceCache
-from index.store import Library
+from index.store.library import Library
+from index.store.sentences import SentenceCache
 from index.types import FindRequest, SamplingReport, ScoredSpan, Span, VideoInfo, VideoRow
 from index.vectors import VectorCache
 from model.training_free import TrainingFreeLocalizer

@@ -19,7 +19,7 @@ from index.files import FileStat
 from index.indexing.indexer import index_paths
 from index.indexing.progress import IndexOptions, IndexProgress, IndexSummary, Problem
 from index.media.fingerprint import fingerprint
-from index.store import Library
+from index.store.library import Library
 from index.types import Picture, Vectors
 
 

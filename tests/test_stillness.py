@@ -19,7 +19,7 @@ from index.indexing.progress import IndexOptions, IndexSummary
 from index.media.container import open_video
 from index.sampling.sampler import Sampler
 from index.sampling.stillness import LONGEST_S, StillnessDetector
-from index.store import Library
+from index.store.library import Library
 from index.types import Picture, Vectors
 
 GZ = Path(sys.executable).parent / "gz"

@@ -28,7 +28,7 @@ from library_factory import (
 )
 from sqlite_utils import Migrations
 
-from index import failpoints, schema
+from index import failpoints
 from index.errors import (
     LibraryError,
     LockedError,
@@ -39,8 +39,9 @@ from index.errors import (
 )
 from index.files import digest_file
 from index.indexing.check import check
-from index.sentences import SentenceCache
-from index.store import Library
+from index.store import schema
+from index.store.library import Library
+from index.store.sentences import SentenceCache
 from index.types import SamplingReport, Sentence
 
 REPORT = SamplingReport(50.0, 0, False)
@@ -587,11 +588,12 @@ import os, sys
 import numpy as np
 from pathlib import Path
 from library_factory import unit_vectors
-from index import published, vectors, sentences
+from index import published, vectors
+from index.store import sentences
 from index.indexing import check
 from index.errors import GzError
 from index.files import WriterLock
-from index.store import Library
+from index.store.library import Library
 from index.types import Sentence
 import faiss
 folder, query = sys.argv[1], unit_vectors(1, 0)[0]
@@ -653,7 +655,7 @@ from pathlib import Path
 import numpy as np
 from index import failpoints
 from index.files import WriterLock
-from index.store import Library
+from index.store.library import Library
 from index.types import SamplingReport
 from library_factory import INFO, STAT, open_library, unit_vectors
 folder, point, nth = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -822,7 +824,7 @@ def test_disk_full_in_a_commit_keeps_the_old_version(library):
 _READER = """
 import sys
 from pathlib import Path
-from index.store import Library
+from index.store.library import Library
 last = 0
 while last < 20:
     with Library.open_readonly(Path(sys.argv[1])) as library, library.snapshot():

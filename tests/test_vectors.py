@@ -28,7 +28,7 @@ from library_factory import (
 from index import background, failpoints, frame_table, published, vectors
 from index.errors import UsageError
 from index.indexing.check import check
-from index.store import Library, Segment
+from index.store.library import Library, Segment
 from index.types import SamplingReport
 from index.vectors import IndexPlan, VectorCache
 
@@ -329,7 +329,7 @@ _PUBLISH = """
 import os, signal, sys
 from pathlib import Path
 from index import failpoints
-from index.store import Library
+from index.store.library import Library
 from index.vectors import VectorCache
 passed = 0
 def die():
@@ -372,7 +372,7 @@ def test_kill_while_the_cache_is_written(library, point, nth):
 _FULL = """
 import resource, sys
 from pathlib import Path
-from index.store import Library
+from index.store.library import Library
 from index.vectors import VectorCache
 from library_factory import unit_vectors
 notes = []
@@ -541,7 +541,7 @@ def test_missing_faiss_says_which_extra_to_install(library, monkeypatch):
 
 def test_faiss_is_not_imported_before_it_is_needed():
     run_python(
-        "import sys, index.vectors, index.store, index.indexing.check\n"
+        "import sys, index.vectors, index.store.library, index.indexing.check\n"
         "assert 'faiss' not in sys.modules"
     )
 

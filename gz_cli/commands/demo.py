@@ -119,7 +119,7 @@ def _find_all(
 ) -> dict[Way, dict[DemoQuery, FindResult]]:
     """The answers to every query in every way; the last one is what `gz find` does."""
     from index.search.find import find
-    from index.sentences import SentenceCache
+    from index.store.sentences import SentenceCache
     from index.types import FindRequest
     from index.vectors import VectorCache
 

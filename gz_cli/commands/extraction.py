@@ -100,7 +100,7 @@ def _export(library_dir: Path, out: Path, names: set[str]) -> None:
     import numpy as np
 
     from index.files import atomic_path
-    from index.store import Library
+    from index.store.library import Library
     from model.annotations import video_name
 
     out.mkdir(parents=True, exist_ok=True)

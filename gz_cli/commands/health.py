@@ -25,7 +25,7 @@ from ..opening import default_spec, open_library, open_localizer, require_same_s
 from ..views.render import size_text
 
 if TYPE_CHECKING:
-    from index.store import Library
+    from index.store.library import Library
 
 _LITTLE_SPACE_BYTES = 1_000_000_000
 """Room below which indexing an archive is likely to end with a full disk."""

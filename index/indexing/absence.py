@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..store import Library
+from ..store.library import Library
 from ..types import VideoRow
 from .scan import Root
 

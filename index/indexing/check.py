@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import store_audit as audit
 from ..errors import GzError, LibraryError, NothingIndexedError
 from ..files import WriterLock, remove_partials, shown
 from ..published import (
@@ -21,9 +20,10 @@ from ..published import (
     unnamed,
     verify_fully,
 )
-from ..schema import REBUILD
-from ..store import Library
-from ..store_salvage import salvage
+from ..store import audit
+from ..store.library import Library
+from ..store.salvage import salvage
+from ..store.schema import REBUILD
 
 
 @dataclass(frozen=True)

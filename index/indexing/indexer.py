@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..errors import NoSpaceError
 from ..files import WriterLock
-from ..store import Library
+from ..store.library import Library
 from ..types import Encoder
 from ..vectors import VectorCache
 from .absence import missing, prunable

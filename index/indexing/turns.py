@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ..files import FileStat
 from ..media.fingerprint import fingerprint
-from ..store import Library
+from ..store.library import Library
 from ..types import VideoRow
 from .progress import IndexObserver, IndexOptions
 from .scan import Candidate, Problem

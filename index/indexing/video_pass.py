@@ -15,7 +15,7 @@ import numpy as np
 
 from ..sampling.jobs import DecodeJob
 from ..sampling.workers import DecodeEvent, Failed, Finished, Frames, Opened, decode
-from ..store import Library
+from ..store.library import Library
 from ..types import Encoder, SamplingReport, Times, Vectors, VideoInfo
 from .encoding import EncodeQueue
 from .progress import IndexObserver, IndexOptions, IndexProgress

@@ -28,8 +28,8 @@ from .retrieve import Candidate, RetrievalSettings, retrieve
 from .scope import Scope, choose_videos
 
 if TYPE_CHECKING:
-    from ..sentences import SentenceCache
-    from ..store import Library
+    from ..store.library import Library
+    from ..store.sentences import SentenceCache
     from ..vectors import VectorCache
 
 

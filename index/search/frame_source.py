@@ -10,7 +10,7 @@ import numpy as np
 from ..types import Times, Vectors, VideoRow
 
 if TYPE_CHECKING:
-    from ..store import Library
+    from ..store.library import Library
 
 _NEAREST_S = 30.0
 """Beyond the ends of what is asked, how far a key frame may lie that stands for frames inside."""

@@ -13,7 +13,7 @@ from ..errors import NothingIndexedError, UsageError
 from ..types import FindRequest, VideoRow
 
 if TYPE_CHECKING:
-    from ..store import Library
+    from ..store.library import Library
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from bench_index import make_videos  # noqa: E402
 from full_size import model_spec, tell  # noqa: E402
 
 from index.search.find import find  # noqa: E402
-from index.store import Library  # noqa: E402
+from index.store.library import Library  # noqa: E402
 from index.types import FindRequest  # noqa: E402
 from index.vectors import VectorCache  # noqa: E402
 from model.cores import cores  # noqa: E402

@@ -32,7 +32,7 @@ from library_factory import INFO, STAT  # noqa: E402
 
 from index.files import WriterLock  # noqa: E402
 from index.search.find import find  # noqa: E402
-from index.store import Library  # noqa: E402
+from index.store.library import Library  # noqa: E402
 from index.types import (  # noqa: E402
     EmbeddingSpace,
     FindRequest,

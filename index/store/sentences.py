@@ -12,7 +12,7 @@ import numpy as np
 from sqlite_utils import Database
 from sqlite_utils.db import NotFoundError
 
-from .types import Sentence
+from ..types import Sentence
 
 CACHE_NAME = "cache.db"
 _KEPT_BYTES = 64 << 20

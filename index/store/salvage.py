@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import store_audit as audit
-from .failpoints import reached
+from ..failpoints import reached
+from . import audit
+from .library import Library
 from .schema import DATABASE_NAME, explained, open_readable, open_writable, set_aside
-from .store import Library
 
 _COPY_NAME = ".gz-salvage.db"
 _TABLES = ("videos", "versions", "chunks")

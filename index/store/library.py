@@ -14,14 +14,14 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from .errors import UsageError
-from .files import FileStat, shown
+from ..errors import UsageError
+from ..files import FileStat, shown
+from ..types import EmbeddingSpace
+from .attempts import AttemptWriter, signed, stat_columns
+from .reading import HalfVectors as HalfVectors
+from .reading import Segment as Segment
 from .schema import DATABASE_NAME, open_readable, open_writable, set_aside
 from .sentences import SentenceCache as SentenceCache
-from .store_attempts import AttemptWriter, signed, stat_columns
-from .store_reading import HalfVectors as HalfVectors
-from .store_reading import Segment as Segment
-from .types import EmbeddingSpace
 
 
 class Library(AttemptWriter):

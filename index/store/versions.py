@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from .types import Times, Vectors
+from ..types import Times, Vectors
 
 CHUNK_FRAMES = 64
 """Frames in a stored chunk: 150 KB at 1152 channels, a minute at 1 fps."""

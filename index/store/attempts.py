@@ -7,10 +7,10 @@ speaks SQL. A video becomes visible in one transaction, `commit_video`, or coars
 
 from __future__ import annotations
 
-from .failpoints import reached
-from .files import FileStat
-from .store_reading import HalfVectors, LibraryReader
-from .types import SamplingReport, Times, Vectors, VideoInfo
+from ..failpoints import reached
+from ..files import FileStat
+from ..types import SamplingReport, Times, Vectors, VideoInfo
+from .reading import HalfVectors, LibraryReader
 from .versions import add_tokens, chunked, frame_tokens, prepared
 
 

@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 from sqlite_utils import Database, Migrations
 
-from .errors import GzError, LibraryError, LockedError, NothingIndexedError, UsageError
-from .files import WriterLock, no_space, shown
+from ..errors import GzError, LibraryError, LockedError, NothingIndexedError, UsageError
+from ..files import WriterLock, no_space, shown
 
 SCHEMA = Migrations("groundzero")
 DATABASE_NAME = "library.db"

@@ -16,10 +16,10 @@ from typing import Any, Self, cast
 import numpy as np
 import numpy.typing as npt
 
-from .errors import LibraryError, ModelError
-from .files import FileStat, shown
+from ..errors import LibraryError, ModelError
+from ..files import FileStat, shown
+from ..types import EmbeddingSpace, Times, Vectors, VideoRow
 from .schema import DATABASE_NAME, explained, integrity_problems
-from .types import EmbeddingSpace, Times, Vectors, VideoRow
 
 HalfVectors = npt.NDArray[np.float16]
 """float16 [T, D], as stored."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import GzError
+from ..errors import GzError
+from .library import Library
 from .schema import explained
-from .store import Library
 from .versions import NORM_TOLERANCE, add_tokens, frame_tokens
 
 _ORPHANS = {

@@ -1,0 +1,1 @@
+"""The library on disk, the only truth; the only room that speaks SQL."""
