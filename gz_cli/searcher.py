@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from index.store.library import Library
     from index.store.sentences import SentenceCache
     from index.types import Encoder, FindRequest, FindResult, Localizer
-    from index.vectors import VectorCache
+    from index.vectors.cache import VectorCache
 
 
 class Searcher:
@@ -94,7 +94,7 @@ class Searcher:
     def _opened(self) -> tuple[Library, Encoder]:
         """The library as it is now, and the model that made it."""
         from index.store.sentences import SentenceCache
-        from index.vectors import VectorCache
+        from index.vectors.cache import VectorCache
 
         from .opening import open_encoder_of, open_library, open_localizer, require_same_space
 

@@ -23,7 +23,7 @@ from index.errors import LockedError
 from index.files import WriterLock, digest_file
 from index.indexing.check import check
 from index.store.library import Library
-from index.vectors import VectorCache
+from index.vectors.cache import VectorCache
 
 QUERY = unit_vectors(1, 99)[0]
 

@@ -23,7 +23,7 @@ from index.indexing.progress import COARSE_FROM_BYTES, IndexOptions
 from index.search.find import find
 from index.store.library import Library
 from index.types import FindRequest, FindResult
-from index.vectors import VectorCache
+from index.vectors.cache import VectorCache
 from model.backbone import lasting_spec
 from model.encoder import load_encoder
 from model.training_free import TrainingFreeLocalizer

@@ -96,7 +96,7 @@ DOORS = {
     "av.open": {"index/media/container.py"},
     "sqlite3": STORE | {"index/store/schema.py", "index/store/sentences.py"},
     "sqlite_utils": STORE | {"index/store/schema.py", "index/store/sentences.py"},
-    "faiss": {"index/vectors.py"},
+    "faiss": {"index/vectors/cache.py"},
     "print": {"gz_cli/views/render.py"},
     "sys.stdout": {"gz_cli/views/render.py"},
     # The guard speaks before any of our modules can be trusted.

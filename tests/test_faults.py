@@ -27,7 +27,7 @@ from index.indexing.check import check
 from index.search.find import find
 from index.store.library import Library
 from index.types import FindRequest
-from index.vectors import VectorCache
+from index.vectors.cache import VectorCache
 from model.training_free import TrainingFreeLocalizer
 
 CHILD = Path(__file__).with_name("index_child.py")

@@ -24,7 +24,7 @@ from index.search.scope import choose_videos
 from index.store.library import Library
 from index.store.sentences import SentenceCache
 from index.types import FindRequest, SamplingReport, ScoredSpan, Span, VideoInfo, VideoRow
-from index.vectors import VectorCache
+from index.vectors.cache import VectorCache
 from model.training_free import TrainingFreeLocalizer
 
 FPS = 8

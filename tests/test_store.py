@@ -588,7 +588,8 @@ import os, sys
 import numpy as np
 from pathlib import Path
 from library_factory import unit_vectors
-from index import published, vectors
+from index.vectors import published
+from index.vectors import cache as vectors
 from index.store import sentences
 from index.indexing import check
 from index.errors import GzError

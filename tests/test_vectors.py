@@ -25,12 +25,14 @@ from library_factory import (
     unit_vectors,
 )
 
-from index import background, failpoints, frame_table, published, vectors
+from index import failpoints
 from index.errors import UsageError
 from index.indexing.check import check
 from index.store.library import Library, Segment
 from index.types import SamplingReport
-from index.vectors import IndexPlan, VectorCache
+from index.vectors import background, frame_table, published
+from index.vectors import cache as vectors
+from index.vectors.cache import IndexPlan, VectorCache
 
 SMALL = IndexPlan(flat_frames=200, new_frames=50, scan_frames=10, probes=10_000)
 """Approximate from 200 frames on, every list probed, so that hits can be compared exactly."""
@@ -330,7 +332,7 @@ import os, signal, sys
 from pathlib import Path
 from index import failpoints
 from index.store.library import Library
-from index.vectors import VectorCache
+from index.vectors.cache import VectorCache
 passed = 0
 def die():
     global passed
@@ -373,7 +375,7 @@ _FULL = """
 import resource, sys
 from pathlib import Path
 from index.store.library import Library
-from index.vectors import VectorCache
+from index.vectors.cache import VectorCache
 from library_factory import unit_vectors
 notes = []
 with Library.open_readonly(Path(sys.argv[1])) as library:
@@ -541,7 +543,7 @@ def test_missing_faiss_says_which_extra_to_install(library, monkeypatch):
 
 def test_faiss_is_not_imported_before_it_is_needed():
     run_python(
-        "import sys, index.vectors, index.store.library, index.indexing.check\n"
+        "import sys, index.vectors.cache, index.store.library, index.indexing.check\n"
         "assert 'faiss' not in sys.modules"
     )
 

@@ -121,7 +121,7 @@ def _find_all(
     from index.search.find import find
     from index.store.sentences import SentenceCache
     from index.types import FindRequest
-    from index.vectors import VectorCache
+    from index.vectors.cache import VectorCache
 
     from ..opening import open_encoder_of, open_library, open_localizer, open_training_free
 

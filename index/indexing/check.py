@@ -9,7 +9,11 @@ from pathlib import Path
 
 from ..errors import GzError, LibraryError, NothingIndexedError
 from ..files import WriterLock, remove_partials, shown
-from ..published import (
+from ..store import audit
+from ..store.library import Library
+from ..store.salvage import salvage
+from ..store.schema import REBUILD
+from ..vectors.published import (
     NOTE_NAME,
     Publication,
     Stale,
@@ -20,10 +24,6 @@ from ..published import (
     unnamed,
     verify_fully,
 )
-from ..store import audit
-from ..store.library import Library
-from ..store.salvage import salvage
-from ..store.schema import REBUILD
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ..errors import NoSpaceError
 from ..files import WriterLock
 from ..store.library import Library
 from ..types import Encoder
-from ..vectors import VectorCache
+from ..vectors.cache import VectorCache
 from .absence import missing, prunable
 from .coarse_pass import CoarsePass
 from .full_pass import FullPass

@@ -30,7 +30,7 @@ from .scope import Scope, choose_videos
 if TYPE_CHECKING:
     from ..store.library import Library
     from ..store.sentences import SentenceCache
-    from ..vectors import VectorCache
+    from ..vectors.cache import VectorCache
 
 
 class FindObserver(Protocol):

@@ -11,7 +11,7 @@ from ..types import Vectors, VideoRow
 from .scope import Scope
 
 if TYPE_CHECKING:
-    from ..vectors import FrameMatch, VectorCache
+    from ..vectors.cache import FrameMatch, VectorCache
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from full_size import model_spec, tell  # noqa: E402
 from index.search.find import find  # noqa: E402
 from index.store.library import Library  # noqa: E402
 from index.types import FindRequest  # noqa: E402
-from index.vectors import VectorCache  # noqa: E402
+from index.vectors.cache import VectorCache  # noqa: E402
 from model.cores import cores  # noqa: E402
 from model.encoder import load_encoder  # noqa: E402
 from model.training_free import TrainingFreeLocalizer  # noqa: E402

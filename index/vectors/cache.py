@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import GzError, UsageError
+from ..failpoints import reached
+from ..files import read_ahead
+from ..store.library import HalfVectors, Library, Segment
+from ..types import Background, Times, Vectors
 from .background import background_of, lowest_sample
-from .errors import GzError, UsageError
 from .exact import BATCH_ROWS, batches, best_matches, compared, scanned, training_frames
-from .failpoints import reached
-from .files import read_ahead
 from .frame_table import FrameTable, TableBuilder
 from .index_plan import FrameMatch as FrameMatch
 from .index_plan import IndexPlan as IndexPlan
@@ -34,8 +36,6 @@ from .published import (
     renew_note,
     verify,
 )  # fmt: skip
-from .store.library import HalfVectors, Library, Segment
-from .types import Background, Times, Vectors
 
 Note = Callable[[str], None]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .store.library import HalfVectors, Segment
-from .types import Times
+from ..store.library import HalfVectors, Segment
+from ..types import Times
 
 SAMPLE_FRAMES = 16_384
 """Vectors kept to describe the library as a whole."""

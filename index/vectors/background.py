@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ..store.library import HalfVectors
+from ..types import Background, Vectors
 from .frame_table import SAMPLE_FRAMES, FrameTable
-from .store.library import HalfVectors
-from .types import Background, Vectors
 
 
 def lowest_sample(

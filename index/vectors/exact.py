@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ..store.library import HalfVectors, Library, Segment
+from ..types import Times, Vectors
 from .frame_table import FrameTable, TableBuilder
 from .index_plan import FrameMatch
-from .store.library import HalfVectors, Library, Segment
-from .types import Times, Vectors
 
 BATCH_ROWS = 1024
 """Frames that are handed to an index at once; eight times as many took as long and 43 MB more."""

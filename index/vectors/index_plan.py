@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..store.library import Segment
 from .frame_table import FrameTable
-from .store.library import Segment
 
 
 @dataclass(frozen=True)

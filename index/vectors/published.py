@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .failpoints import reached
-from .files import (
+from ..failpoints import reached
+from ..files import (
     FileStat,
     FolderLock,
     atomic_path,
@@ -30,8 +30,8 @@ from .files import (
     digest_file,
     remove_partials,
 )
+from ..store.library import Library
 from .frame_table import SEGMENT_DTYPE, FrameTable
-from .store.library import Library
 
 NOTE_NAME = "vectors.json"
 MISSING = "it is missing"

@@ -1,0 +1,1 @@
+"""Nearest frames; the only room with FAISS, whose files can be thrown away."""
