@@ -21,15 +21,15 @@ from torch.utils.checkpoint import checkpoint
 from index.files import atomic_path
 from index.types import Picture
 
-from .augment import AugmentConfig
 from .backbone import Backbone, add_lora
 from .checkpoint import Checkpoint
-from .data import MomentDataset, collate
-from .features import Array, Features
+from .datasets.augment import AugmentConfig
+from .datasets.features import Array, Features
+from .datasets.records import Record
+from .datasets.windows import MomentDataset, collate
 from .grounder import Grounder
 from .losses import LossConfig, grounding_loss
 from .precision import autocast
-from .records import Record
 from .siglip_vision import normalised, transformers_tower
 
 LORA_BLOCKS = 4

@@ -14,11 +14,11 @@ from index.types import EmbeddingSpace
 from .calibration import Temperature, fit_temperature
 from .card import write_card
 from .checkpoint import Checkpoint, save_checkpoint
-from .features import Features
+from .datasets.features import Features
+from .datasets.records import Record
 from .grounder import Grounder
 from .inference import absent_presence, predict, with_durations
 from .metrics import evaluate_submission
-from .records import Record
 
 
 def official_metrics(

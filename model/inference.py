@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from .data import CLIP_S, MomentDataset, Sample, collate
+from .datasets.features import Features
+from .datasets.records import Record
+from .datasets.windows import CLIP_S, MomentDataset, Sample, collate
 from .decoding import DecodeConfig, Decoded, decode
-from .features import Features
 from .grounder import Grounder
 from .precision import autocast
-from .records import Record
 from .span import suppress
 
 Floats = npt.NDArray[np.float64]

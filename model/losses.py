@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .data import Batch
+from .datasets.windows import Batch
 from .grounder import Grounder, Grounding
 from .span import PEAKS, PROPOSALS, propose, span_iou
 

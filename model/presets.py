@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from index.errors import UsageError
 
-from .augment import AugmentConfig
+from .datasets.augment import AugmentConfig
 from .grounder import GrounderConfig
 from .losses import LossConfig
 from .train import TrainConfig

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .features import Features
+from .datasets.features import Features
+from .datasets.records import Record
 from .metrics import percent
-from .records import Record
 
 DEPTHS = (1, 5, 10, 100)
 BEST_FRAMES = 5

@@ -20,15 +20,15 @@ from torch.utils.data import DataLoader, Sampler
 from index.errors import ModelError, UsageError
 from index.types import EmbeddingSpace
 
-from .augment import AugmentConfig
 from .checkpoint import Checkpoint
-from .data import Batch, JoinedDataset, MomentDataset, collate
-from .features import FeatureFolders
+from .datasets.augment import AugmentConfig
+from .datasets.features import FeatureFolders
+from .datasets.records import Record
+from .datasets.windows import Batch, JoinedDataset, MomentDataset, collate
 from .finishing import finish, official_metrics
 from .grounder import Grounder, GrounderConfig
 from .losses import LossConfig, grounding_loss
 from .precision import autocast
-from .records import Record
 from .training_state import STATE, TRAINING, MovingAverage, Progress, load_state, save_state
 
 FINE_WINDOW_S = 60.0

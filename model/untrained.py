@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from index.types import Background, Sentence, Window
 
-from .data import CLIP_S
-from .features import Features, step_seconds
-from .records import Record
+from .datasets.features import Features, step_seconds
+from .datasets.records import Record
+from .datasets.windows import CLIP_S
 from .training_free import TrainingFreeLocalizer
 
 Array = npt.NDArray[np.float32]

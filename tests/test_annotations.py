@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.errors import UsageError
-from model.annotations import read_annotations, video_name
-from model.augment import AugmentConfig
-from model.data import MomentDataset, collate, frame_saliency
-from model.features import FeatureFolders, step_seconds
-from model.records import Record, parse_shares, split_by_video
+from model.datasets.annotations import read_annotations, video_name
+from model.datasets.augment import AugmentConfig
+from model.datasets.features import FeatureFolders, step_seconds
+from model.datasets.records import Record, parse_shares, split_by_video
+from model.datasets.windows import MomentDataset, collate, frame_saliency
 
 
 def put(path, text):

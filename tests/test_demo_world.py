@@ -14,7 +14,7 @@ import torch
 from index.errors import UsageError
 from index.search.query import parse
 from index.types import Background, FindRequest, FindResult, Hit, Sentence, Span, Window
-from model.annotations import read_annotations
+from model.datasets.annotations import read_annotations
 from model.demo import archive as demo
 from model.demo import lessons, vocabulary, world
 from model.demo.annotated import make_annotated

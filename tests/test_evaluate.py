@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from model.calibration import Temperature
+from model.datasets.records import Record
 from model.evaluate import (
     baselines,
     best_ious,
@@ -16,7 +17,6 @@ from model.evaluate import (
     presence_report,
     recall_table,
 )
-from model.records import Record
 from model.report import write_report
 from model.retrieval_recall import video_recall
 from model.untrained import training_free_rows

@@ -9,6 +9,7 @@ from tiny_siglip import IMAGE_SIZE, make_model
 
 from model.backbone import Backbone
 from model.checkpoint import Checkpoint
+from model.datasets.records import Record
 from model.encoder import load_encoder
 from model.finetune import (
     AdaptedFeatures,
@@ -20,7 +21,6 @@ from model.finetune import (
 )
 from model.grounder import Grounder, GrounderConfig
 from model.hub import ModelFiles
-from model.records import Record
 
 
 class Watched:

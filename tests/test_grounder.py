@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from index.errors import ModelError
-from model.augment import gaps, paste, pieces, roll
 from model.calibration import (
     Isotonic,
     Temperature,
@@ -24,7 +23,8 @@ from model.calibration import (
     risk_coverage,
 )
 from model.checkpoint import CONFIG, WEIGHTS, Checkpoint, load_checkpoint, save_checkpoint
-from model.data import Sample, collate
+from model.datasets.augment import gaps, paste, pieces, roll
+from model.datasets.windows import Sample, collate
 from model.decoding import DecodeConfig, decode
 from model.fusion import ChannelDropout
 from model.grounder import Grounder, GrounderConfig

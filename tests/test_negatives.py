@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.augment import AugmentConfig
-from model.data import MomentDataset
-from model.features import FeatureFolders
-from model.negatives import HardNegatives
-from model.records import Record
+from model.datasets.augment import AugmentConfig
+from model.datasets.features import FeatureFolders
+from model.datasets.negatives import HardNegatives
+from model.datasets.records import Record
+from model.datasets.windows import MomentDataset
 
 COLOURS = ("red", "blue", "green", "white", "black")
 SENTENCES = [

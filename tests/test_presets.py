@@ -10,10 +10,10 @@ from moment_world import DIM, write_world
 
 from index.errors import ModelError, UsageError
 from index.types import EmbeddingSpace
-from model.annotations import read_annotations
 from model.card import card, fetch, write_card
 from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from model.features import FeatureFolders
+from model.datasets.annotations import read_annotations
+from model.datasets.features import FeatureFolders
 from model.grounder import Grounder, GrounderConfig
 from model.inference import predict
 from model.overrides import changed

@@ -9,10 +9,10 @@ import pytest
 from moment_world import DIM, write_world
 
 from index.errors import ModelError, UsageError
-from model.annotations import read_annotations
-from model.augment import AugmentConfig
 from model.checkpoint import WEIGHTS, load_checkpoint, same_tensors
-from model.features import FeatureFolders
+from model.datasets.annotations import read_annotations
+from model.datasets.augment import AugmentConfig
+from model.datasets.features import FeatureFolders
 from model.grounder import GrounderConfig
 from model.inference import absent_presence, ask_others, predict
 from model.losses import LossConfig

@@ -12,8 +12,8 @@ from index.errors import UsageError
 from ..views.render import Screen
 
 if TYPE_CHECKING:
-    from model.features import FeatureFolders
-    from model.records import Record
+    from model.datasets.features import FeatureFolders
+    from model.datasets.records import Record
 
 Row = Mapping[str, Any]
 
@@ -58,7 +58,7 @@ def answer(
         UsageError: No video has features.
         ModelError: There is no such model.
     """
-    from model.features import FeatureFolders
+    from model.datasets.features import FeatureFolders
     from model.train import annotation_grid_s
     from model.untrained import training_free_rows
 

@@ -22,7 +22,7 @@ from ..options import (
 from ..views.render import Screen
 
 if TYPE_CHECKING:
-    from model.records import Record
+    from model.datasets.records import Record
 
 Row = Mapping[str, Any]
 
@@ -134,7 +134,7 @@ def read_records(
     screen: Screen, path: Path, dataset: str, classes: Path | None, skip_bad_rows: bool
 ) -> tuple[Record, ...]:
     """Checked records of an annotation file; bad rows stop, or are named and left out."""
-    from model.annotations import read_annotations
+    from model.datasets.annotations import read_annotations
 
     read = read_annotations(path, dataset, classes=classes)
     if not skip_bad_rows:

@@ -14,8 +14,8 @@ from ..views.render import Screen
 
 if TYPE_CHECKING:
     from index.types import EmbeddingSpace, Encoder
-    from model.features import FeatureFolders
-    from model.records import Record
+    from model.datasets.features import FeatureFolders
+    from model.datasets.records import Record
 
 FINE_STEP_S = 0.25
 
@@ -45,7 +45,7 @@ def extract(
     Returns:
         Features at 1 fps, the same at 4 fps, and their embedding space.
     """
-    from model.features import FeatureFolders
+    from model.datasets.features import FeatureFolders
 
     from ..opening import default_spec, open_encoder
 
@@ -101,7 +101,7 @@ def _export(library_dir: Path, out: Path, names: set[str]) -> None:
 
     from index.files import atomic_path
     from index.store.library import Library
-    from model.annotations import video_name
+    from model.datasets.annotations import video_name
 
     out.mkdir(parents=True, exist_ok=True)
     with Library.open_readonly(library_dir) as library:
@@ -119,8 +119,8 @@ def _sentences(screen: Screen, encoder: Encoder, records: Sequence[Record], out:
     import numpy as np
 
     from index.files import atomic_path
-    from model.features import ALMOST
-    from model.negatives import HardNegatives
+    from model.datasets.features import ALMOST
+    from model.datasets.negatives import HardNegatives
 
     out.mkdir(parents=True, exist_ok=True)
     almost = HardNegatives([record.query for record in records])

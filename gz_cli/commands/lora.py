@@ -92,7 +92,7 @@ class _Pictures:
     """Pictures of a video by its name, one a second, as the backbone wants them."""
 
     def __init__(self, videos: Path, preprocess: Preprocess) -> None:
-        from model.annotations import video_name
+        from model.datasets.annotations import video_name
 
         self._preprocess = preprocess
         self._paths = {

@@ -16,8 +16,8 @@ from .eval import feature_dirs, read_records
 
 if TYPE_CHECKING:
     from index.types import EmbeddingSpace
-    from model.features import FeatureFolders
-    from model.records import Record
+    from model.datasets.features import FeatureFolders
+    from model.datasets.records import Record
 
 PARTS = ("train", "val", "test")
 
@@ -85,7 +85,7 @@ def gather(screen: Screen, options: DataOptions) -> TrainingData:
 
 
 def _parts(screen: Screen, options: DataOptions) -> dict[str, tuple[Record, ...]]:
-    from model.records import parse_shares, split_by_video
+    from model.datasets.records import parse_shares, split_by_video
 
     def read(path: Path) -> tuple[Record, ...]:
         return read_records(screen, path, options.dataset, options.classes, options.skip_bad_rows)
@@ -102,7 +102,7 @@ def _features(
     screen: Screen, options: DataOptions, records: Sequence[Record]
 ) -> tuple[FeatureFolders, FeatureFolders | None, EmbeddingSpace | None]:
     """Vectors from archives, or from the videos themselves through a cache."""
-    from model.features import FeatureFolders
+    from model.datasets.features import FeatureFolders
 
     if options.videos is not None:
         from .extraction import extract

@@ -1,0 +1,1 @@
+"""Annotations, features and windows: what a grounding model learns from."""
