@@ -16,9 +16,9 @@ from .card import write_card
 from .checkpoint import Checkpoint, save_checkpoint
 from .datasets.features import Features
 from .datasets.records import Record
+from .evaluation.inference import absent_presence, predict, with_durations
+from .evaluation.metrics import evaluate_submission
 from .grounder import Grounder
-from .inference import absent_presence, predict, with_durations
-from .metrics import evaluate_submission
 
 
 def official_metrics(

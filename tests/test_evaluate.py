@@ -9,7 +9,7 @@ import pytest
 
 from model.calibration import Temperature
 from model.datasets.records import Record
-from model.evaluate import (
+from model.evaluation.evaluate import (
     baselines,
     best_ious,
     confidence_report,
@@ -17,9 +17,9 @@ from model.evaluate import (
     presence_report,
     recall_table,
 )
-from model.report import write_report
-from model.retrieval_recall import video_recall
-from model.untrained import training_free_rows
+from model.evaluation.report import write_report
+from model.evaluation.retrieval_recall import video_recall
+from model.evaluation.untrained import training_free_rows
 
 
 def truth(qid, query="a dog runs", windows=((10, 20),)):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from index.errors import UsageError
-from model.metrics import (
+from model.evaluation.metrics import (
     clip_saliency,
     evaluate_submission,
     highlight_average_precision,

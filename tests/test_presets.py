@@ -14,8 +14,8 @@ from model.card import card, fetch, write_card
 from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.datasets.annotations import read_annotations
 from model.datasets.features import FeatureFolders
+from model.evaluation.inference import predict
 from model.grounder import Grounder, GrounderConfig
-from model.inference import predict
 from model.overrides import changed
 from model.presets import PRESETS, for_size, preset
 from model.train import Trainer

@@ -59,8 +59,8 @@ def answer(
         ModelError: There is no such model.
     """
     from model.datasets.features import FeatureFolders
+    from model.evaluation.untrained import training_free_rows
     from model.train import annotation_grid_s
-    from model.untrained import training_free_rows
 
     source = FeatureFolders(video_dirs, text_dir)
     kept = with_features(screen, records, source)
@@ -110,9 +110,9 @@ def _trained(
 
     from model.card import fetch
     from model.checkpoint import load_checkpoint
-    from model.evaluate import confidence_report, presence_report
-    from model.inference import absent_presence, almost_presence, predict, with_durations
-    from model.retrieval_recall import video_recall
+    from model.evaluation.evaluate import confidence_report, presence_report
+    from model.evaluation.inference import absent_presence, almost_presence, predict, with_durations
+    from model.evaluation.retrieval_recall import video_recall
     from model.vision_route import best_device
 
     checkpoint = load_checkpoint(fetch(spec))

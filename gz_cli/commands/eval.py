@@ -90,7 +90,7 @@ def evaluate(
     Numbers are percent. With --json the official keys, nested as the official script
     nests them, and more under "groundzero".
     """
-    from model.evaluate import full_report
+    from model.evaluation.evaluate import full_report
 
     from .answers import answer
 
@@ -120,7 +120,7 @@ def evaluate(
 
         atomic_write(write_predictions, "".join(f"{json.dumps(r)}\n" for r in rows).encode())
     if report is not None:
-        from model.report import write_report
+        from model.evaluation.report import write_report
 
         page = write_report(report, result, rows, truth, _history(grounder), untrained)
         screen.note(f"Report: {page}")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .datasets.features import Features
-from .datasets.records import Record
+from ..datasets.features import Features
+from ..datasets.records import Record
 from .metrics import percent
 
 DEPTHS = (1, 5, 10, 100)

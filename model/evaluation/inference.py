@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from .datasets.features import Features
-from .datasets.records import Record
-from .datasets.windows import CLIP_S, MomentDataset, Sample, collate
-from .decoding import DecodeConfig, Decoded, decode
-from .grounder import Grounder
-from .precision import autocast
-from .span import suppress
+from ..datasets.features import Features
+from ..datasets.records import Record
+from ..datasets.windows import CLIP_S, MomentDataset, Sample, collate
+from ..decoding import DecodeConfig, Decoded, decode
+from ..grounder import Grounder
+from ..precision import autocast
+from ..span import suppress
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

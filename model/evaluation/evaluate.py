@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .calibration import (
+from ..calibration import (
     Calibrator,
     auroc,
     expected_calibration_error,

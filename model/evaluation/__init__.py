@@ -1,0 +1,1 @@
+"""The official protocol, predictions, baselines and the report."""
