@@ -19,8 +19,8 @@ def use_grounder(screen: Screen, library_dir: Path, grounder: Path) -> None:
         ModelError: It was trained on other vectors than the library holds.
     """
     from index.files import atomic_write
-    from model.checkpoint import load_checkpoint
-    from model.localizer import check_space
+    from model.grounding.checkpoint import load_checkpoint
+    from model.grounding.localizer import check_space
 
     from .opening import open_library
 

@@ -144,7 +144,7 @@ def open_localizer(
     if chosen is None:
         return _carried(library, library.space, device, note) or open_training_free(library)
     from model.card import fetch
-    from model.localizer import TrainedLocalizer
+    from model.grounding.localizer import TrainedLocalizer
 
     return TrainedLocalizer.open(fetch(chosen), library.space, device or "cpu")
 
@@ -158,8 +158,8 @@ def _carried(
     folder = model_status(library.model_spec).folder if library.model_spec else None
     if folder is None or not (folder / CARRIED / "model.safetensors").is_file():
         return None
-    from model.localizer import TrainedLocalizer
-    from model.presence import CALIBRATION_NAME, PresenceCalibration
+    from model.grounding.localizer import TrainedLocalizer
+    from model.grounding.presence import CALIBRATION_NAME, PresenceCalibration
 
     fitted = folder / CARRIED / CALIBRATION_NAME
     presence = PresenceCalibration.read(fitted) if fitted.is_file() else None
@@ -173,7 +173,7 @@ def _carried(
 def open_training_free(library: Library | None) -> Localizer:
     """The untrained localizer, with the calibration that the library's model carries, if any."""
     from model.encoder import model_status
-    from model.training_free import TrainingFreeLocalizer
+    from model.grounding.training_free import TrainingFreeLocalizer
 
     folder = model_status(library.model_spec).folder if library and library.model_spec else None
     return TrainingFreeLocalizer() if folder is None else TrainingFreeLocalizer.beside(folder)

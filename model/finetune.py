@@ -22,12 +22,12 @@ from index.files import atomic_path
 from index.types import Picture
 
 from .backbone import Backbone, add_lora
-from .checkpoint import Checkpoint
 from .datasets.augment import AugmentConfig
 from .datasets.features import Array, Features
 from .datasets.records import Record
 from .datasets.windows import MomentDataset, collate
-from .grounder import Grounder
+from .grounding.checkpoint import Checkpoint
+from .grounding.grounder import Grounder
 from .losses import LossConfig, grounding_loss
 from .precision import autocast
 from .siglip_vision import normalised, transformers_tower

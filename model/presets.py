@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from index.errors import UsageError
 
 from .datasets.augment import AugmentConfig
-from .grounder import GrounderConfig
+from .grounding.grounder import GrounderConfig
 from .losses import LossConfig
 from .train import TrainConfig
 

@@ -20,13 +20,13 @@ from torch.utils.data import DataLoader, Sampler
 from index.errors import ModelError, UsageError
 from index.types import EmbeddingSpace
 
-from .checkpoint import Checkpoint
 from .datasets.augment import AugmentConfig
 from .datasets.features import FeatureFolders
 from .datasets.records import Record
 from .datasets.windows import Batch, JoinedDataset, MomentDataset, collate
 from .finishing import finish, official_metrics
-from .grounder import Grounder, GrounderConfig
+from .grounding.checkpoint import Checkpoint
+from .grounding.grounder import Grounder, GrounderConfig
 from .losses import LossConfig, grounding_loss
 from .precision import autocast
 from .training_state import STATE, TRAINING, MovingAverage, Progress, load_state, save_state

@@ -26,7 +26,7 @@ from index.types import FindRequest, FindResult
 from index.vectors.cache import VectorCache
 from model.backbone import lasting_spec
 from model.encoder import load_encoder
-from model.training_free import TrainingFreeLocalizer
+from model.grounding.training_free import TrainingFreeLocalizer
 
 SHOTS = [("red", 14.0), ("blue", 9.0), ("green", 17.0)]
 

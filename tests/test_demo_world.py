@@ -22,8 +22,8 @@ from model.demo.captions import KINDS, Event, altered, events_of, holds, sentenc
 from model.demo.render import render
 from model.demo.training import build_model, loss_of, pixel_values, save, token_ids, train
 from model.encoder import load_encoder
-from model.presence import PresenceCalibration
-from model.training_free import TrainingFreeLocalizer
+from model.grounding.presence import PresenceCalibration
+from model.grounding.training_free import TrainingFreeLocalizer
 
 WEIGHTS = Path(demo.__file__).parent / "weights"
 

@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pytest
 
-from model.calibration import Temperature
 from model.datasets.records import Record
 from model.evaluation.evaluate import (
     baselines,
@@ -20,6 +19,7 @@ from model.evaluation.evaluate import (
 from model.evaluation.report import write_report
 from model.evaluation.retrieval_recall import video_recall
 from model.evaluation.untrained import training_free_rows
+from model.grounding.calibration import Temperature
 
 
 def truth(qid, query="a dog runs", windows=((10, 20),)):

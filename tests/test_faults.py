@@ -28,7 +28,7 @@ from index.search.find import find
 from index.store.library import Library
 from index.types import FindRequest
 from index.vectors.cache import VectorCache
-from model.training_free import TrainingFreeLocalizer
+from model.grounding.training_free import TrainingFreeLocalizer
 
 CHILD = Path(__file__).with_name("index_child.py")
 ALL_FRAMES = 9 + 7 + 11

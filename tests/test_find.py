@@ -25,7 +25,7 @@ from index.store.library import Library
 from index.store.sentences import SentenceCache
 from index.types import FindRequest, SamplingReport, ScoredSpan, Span, VideoInfo, VideoRow
 from index.vectors.cache import VectorCache
-from model.training_free import TrainingFreeLocalizer
+from model.grounding.training_free import TrainingFreeLocalizer
 
 FPS = 8
 

@@ -8,7 +8,6 @@ import torch
 from tiny_siglip import IMAGE_SIZE, make_model
 
 from model.backbone import Backbone
-from model.checkpoint import Checkpoint
 from model.datasets.records import Record
 from model.encoder import load_encoder
 from model.finetune import (
@@ -19,7 +18,8 @@ from model.finetune import (
     StateCache,
     finetune,
 )
-from model.grounder import Grounder, GrounderConfig
+from model.grounding.checkpoint import Checkpoint
+from model.grounding.grounder import Grounder, GrounderConfig
 from model.hub import ModelFiles
 
 

@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from index.errors import ModelError
-from model.calibration import (
+from model.datasets.augment import gaps, paste, pieces, roll
+from model.datasets.windows import Sample, collate
+from model.grounding.calibration import (
     Isotonic,
     Temperature,
     auroc,
@@ -22,15 +24,13 @@ from model.calibration import (
     rejection_at_recall,
     risk_coverage,
 )
-from model.checkpoint import CONFIG, WEIGHTS, Checkpoint, load_checkpoint, save_checkpoint
-from model.datasets.augment import gaps, paste, pieces, roll
-from model.datasets.windows import Sample, collate
-from model.decoding import DecodeConfig, decode
-from model.fusion import ChannelDropout
-from model.grounder import Grounder, GrounderConfig
+from model.grounding.checkpoint import CONFIG, WEIGHTS, Checkpoint, load_checkpoint, save_checkpoint
+from model.grounding.decoding import DecodeConfig, decode
+from model.grounding.fusion import ChannelDropout
+from model.grounding.grounder import Grounder, GrounderConfig
+from model.grounding.span import FrameScores, SpanPooling, propose, span_iou, suppress
+from model.grounding.temporal import SecondsEncoding, TemporalContext, receptive_field_s
 from model.losses import LossConfig, candidates, grounding_loss
-from model.span import FrameScores, SpanPooling, propose, span_iou, suppress
-from model.temporal import SecondsEncoding, TemporalContext, receptive_field_s
 
 DIM = 16
 SMALL = GrounderConfig(

@@ -10,11 +10,11 @@ import torch
 
 from index.errors import ModelError
 from index.types import Background, EmbeddingSpace, ScoredSpan, Sentence, Span, Window
-from model.calibration import Temperature
-from model.checkpoint import Checkpoint, save_checkpoint
 from model.datasets.windows import Sample, collate
-from model.grounder import Grounder, GrounderConfig
-from model.localizer import TrainedLocalizer, edge_times, finer_grid
+from model.grounding.calibration import Temperature
+from model.grounding.checkpoint import Checkpoint, save_checkpoint
+from model.grounding.grounder import Grounder, GrounderConfig
+from model.grounding.localizer import TrainedLocalizer, edge_times, finer_grid
 from model.losses import LossConfig, grounding_loss
 
 DIM = 16

@@ -9,12 +9,12 @@ import pytest
 from moment_world import DIM, write_world
 
 from index.errors import ModelError, UsageError
-from model.checkpoint import WEIGHTS, load_checkpoint, same_tensors
 from model.datasets.annotations import read_annotations
 from model.datasets.augment import AugmentConfig
 from model.datasets.features import FeatureFolders
 from model.evaluation.inference import absent_presence, ask_others, predict
-from model.grounder import GrounderConfig
+from model.grounding.checkpoint import WEIGHTS, load_checkpoint, same_tensors
+from model.grounding.grounder import GrounderConfig
 from model.losses import LossConfig
 from model.train import StepSampler, TrainConfig, Trainer, annotation_grid_s
 from model.training_state import STATE, TRAINING

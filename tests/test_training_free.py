@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from index.errors import ModelError
 from index.types import Background, ScoredSpan, Sentence, Span, Window
-from model.edges import EdgeSettings, tighten
-from model.presence import (
+from model.grounding.edges import EdgeSettings, tighten
+from model.grounding.presence import (
     CALIBRATION_NAME,
     PresenceCalibration,
     Witnesses,
@@ -21,8 +21,8 @@ from model.presence import (
     sigmoid,
     span_witnesses,
 )
-from model.scenes import cut_positions, novelty, scene_means
-from model.training_free import TrainingFreeLocalizer, edge_times
+from model.grounding.scenes import cut_positions, novelty, scene_means
+from model.grounding.training_free import TrainingFreeLocalizer, edge_times
 
 DIM = 32
 _RNG = np.random.default_rng(7)

@@ -109,10 +109,10 @@ def _trained(
     import numpy as np
 
     from model.card import fetch
-    from model.checkpoint import load_checkpoint
     from model.evaluation.evaluate import confidence_report, presence_report
     from model.evaluation.inference import absent_presence, almost_presence, predict, with_durations
     from model.evaluation.retrieval_recall import video_recall
+    from model.grounding.checkpoint import load_checkpoint
     from model.vision_route import best_device
 
     checkpoint = load_checkpoint(fetch(spec))

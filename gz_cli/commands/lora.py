@@ -12,7 +12,7 @@ from ..views.render import Progress, Screen
 
 if TYPE_CHECKING:
     from index.types import Picture, Preprocess
-    from model.checkpoint import Checkpoint
+    from model.grounding.checkpoint import Checkpoint
 
     from .train_data import TrainingData
 

@@ -24,7 +24,7 @@ from ..views.train import TrainView, first_process
 from .train_data import DataOptions, TrainingData, gather
 
 if TYPE_CHECKING:
-    from model.checkpoint import Checkpoint
+    from model.grounding.checkpoint import Checkpoint
     from model.presets import Preset
 
 

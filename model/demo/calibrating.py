@@ -17,14 +17,14 @@ import numpy as np
 from index.sampling.sampler import sample_range
 from index.types import Background, Encoder, Localizer, ScoredSpan, Sentence, Vectors, Window
 
-from ..presence import (
+from ..grounding.presence import (
     CALIBRATION_NAME,
     PresenceCalibration,
     Witnesses,
     fit,
     span_witnesses,
 )
-from ..training_free import TrainingFreeLocalizer
+from ..grounding.training_free import TrainingFreeLocalizer
 from .archive import DemoArchive, DemoQuery, make_archive
 
 log = logging.getLogger(__name__)
@@ -161,7 +161,7 @@ def main() -> None:
         )
         (chosen.weights / CALIBRATION_NAME).write_text(calibration.to_json(), encoding="utf-8")
         return
-    from ..localizer import TrainedLocalizer
+    from ..grounding.localizer import TrainedLocalizer
 
     folder = chosen.weights / "grounder"
     calibration = calibrate(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..calibration import (
+from ..grounding.calibration import (
     Calibrator,
     auroc,
     expected_calibration_error,

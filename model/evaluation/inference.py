@@ -13,10 +13,10 @@ import torch
 from ..datasets.features import Features
 from ..datasets.records import Record
 from ..datasets.windows import CLIP_S, MomentDataset, Sample, collate
-from ..decoding import DecodeConfig, Decoded, decode
-from ..grounder import Grounder
+from ..grounding.decoding import DecodeConfig, Decoded, decode
+from ..grounding.grounder import Grounder
+from ..grounding.span import suppress
 from ..precision import autocast
-from ..span import suppress
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

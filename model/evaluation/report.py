@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from index.files import atomic_write
 
-from ..calibration import risk_coverage
+from ..grounding.calibration import risk_coverage
 from .charts import Axes, bars, lines, points, timeline
 from .evaluate import baselines, best_ious, recall_table
 from .metrics import IOU_THRESHOLDS, evaluate_submission, iou_matrix

@@ -13,7 +13,7 @@ from index.types import Background, Sentence, Window
 from ..datasets.features import Features, step_seconds
 from ..datasets.records import Record
 from ..datasets.windows import CLIP_S
-from ..training_free import TrainingFreeLocalizer
+from ..grounding.training_free import TrainingFreeLocalizer
 
 Array = npt.NDArray[np.float32]
 SAMPLED_VIDEOS = 200

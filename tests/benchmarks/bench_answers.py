@@ -37,7 +37,7 @@ from index.types import FindRequest  # noqa: E402
 from index.vectors.cache import VectorCache  # noqa: E402
 from model.cores import cores  # noqa: E402
 from model.encoder import load_encoder  # noqa: E402
-from model.training_free import TrainingFreeLocalizer  # noqa: E402
+from model.grounding.training_free import TrainingFreeLocalizer  # noqa: E402
 
 GZ = str(Path(sys.executable).parent / "gz")
 BARE = """

@@ -41,7 +41,7 @@ from index.types import (  # noqa: E402
     Vectors,
 )
 from index.vectors.cache import IndexPlan, VectorCache  # noqa: E402
-from model.training_free import TrainingFreeLocalizer  # noqa: E402
+from model.grounding.training_free import TrainingFreeLocalizer  # noqa: E402
 
 VIDEO_FRAMES, SCENE_FRAMES, CONCEPTS, QUERIES = 3600, 40, 2000, 24
 EXACT_FRAMES = 400_000
