@@ -57,8 +57,8 @@ def open_encoder(
         ModelError: It is missing, damaged, or not a model of this kind.
     """
     _calm_libraries(screen)
-    from model.cores import idle_cores
-    from model.encoder import load_encoder
+    from model.siglip.cores import idle_cores
+    from model.siglip.encoder import load_encoder
 
     with screen.progress() as progress:
         return load_encoder(
@@ -75,7 +75,7 @@ def open_encoder(
 
 def default_spec() -> str:
     """The model for this machine when nobody named one."""
-    from model.backbone import default_preset
+    from model.siglip.backbone import default_preset
 
     return default_preset()
 
@@ -153,7 +153,7 @@ def _carried(
     library: Library, space: EmbeddingSpace, device: str | None, note: Callable[[str], None]
 ) -> Localizer | None:
     """The grounding model that the library's model brings along, where it fits."""
-    from model.encoder import model_status
+    from model.siglip.encoder import model_status
 
     folder = model_status(library.model_spec).folder if library.model_spec else None
     if folder is None or not (folder / CARRIED / "model.safetensors").is_file():
@@ -172,8 +172,8 @@ def _carried(
 
 def open_training_free(library: Library | None) -> Localizer:
     """The untrained localizer, with the calibration that the library's model carries, if any."""
-    from model.encoder import model_status
     from model.grounding.training_free import TrainingFreeLocalizer
+    from model.siglip.encoder import model_status
 
     folder = model_status(library.model_spec).folder if library and library.model_spec else None
     return TrainingFreeLocalizer() if folder is None else TrainingFreeLocalizer.beside(folder)

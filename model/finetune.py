@@ -21,7 +21,6 @@ from torch.utils.checkpoint import checkpoint
 from index.files import atomic_path
 from index.types import Picture
 
-from .backbone import Backbone, add_lora
 from .datasets.augment import AugmentConfig
 from .datasets.features import Array, Features
 from .datasets.records import Record
@@ -29,8 +28,9 @@ from .datasets.windows import MomentDataset, collate
 from .grounding.checkpoint import Checkpoint
 from .grounding.grounder import Grounder
 from .losses import LossConfig, grounding_loss
-from .precision import autocast
-from .siglip_vision import normalised, transformers_tower
+from .siglip.backbone import Backbone, add_lora
+from .siglip.precision import autocast
+from .siglip.vision import normalised, transformers_tower
 
 LORA_BLOCKS = 4
 LORA_RANK = 8

@@ -28,7 +28,7 @@ from .finishing import finish, official_metrics
 from .grounding.checkpoint import Checkpoint
 from .grounding.grounder import Grounder, GrounderConfig
 from .losses import LossConfig, grounding_loss
-from .precision import autocast
+from .siglip.precision import autocast
 from .training_state import STATE, TRAINING, MovingAverage, Progress, load_state, save_state
 
 FINE_WINDOW_S = 60.0

@@ -18,10 +18,10 @@ import torch
 from tiny_siglip import make_model, picture, put_in_cache, tiny_config
 
 from index.errors import GzError, ModelError, UsageError
-from model import hub
-from model.backbone import PRESETS, Backbone, source_of
-from model.encoder import SiglipEncoder, load_encoder, model_status
-from model.hub import find_files
+from model.siglip import hub
+from model.siglip.backbone import PRESETS, Backbone, source_of
+from model.siglip.encoder import SiglipEncoder, load_encoder, model_status
+from model.siglip.hub import find_files
 
 REPO = "google/siglip2-tiny"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -95,7 +95,7 @@ def test_space_tells_preprocessing_apart(folder: Path) -> None:
 
 
 def test_large_weights_are_digested_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from model import backbone
+    from model.siglip import backbone
 
     monkeypatch.setattr(backbone, "_WORTH_REMEMBERING_BYTES", 1)
     before = encoder_of(folder).space.revision
@@ -292,7 +292,7 @@ socket.socket.connect = socket.getaddrinfo = refuse
 
 USE = """
 import numpy
-from model.encoder import load_encoder, model_status
+from model.siglip.encoder import load_encoder, model_status
 from index.errors import GzError
 notes = []
 try:
@@ -536,7 +536,7 @@ def test_an_adapter_gives_what_peft_gives(
 
 
 def test_an_adapter_made_by_add_lora_is_read_back(folder: Path, tmp_path: Path) -> None:
-    from model.backbone import add_lora
+    from model.siglip.backbone import add_lora
 
     trained = add_lora(make_model(tmp_path / "copy").vision_model, blocks=2, r=2)
     with torch.no_grad():
@@ -553,7 +553,7 @@ def test_an_adapter_made_by_add_lora_is_read_back(folder: Path, tmp_path: Path) 
 def test_lora_on_the_large_model_trains_147456_weights() -> None:
     from transformers import SiglipConfig, SiglipModel
 
-    from model.backbone import add_lora
+    from model.siglip.backbone import add_lora
 
     wide = {"hidden_size": 1152, "intermediate_size": 4304, "num_attention_heads": 16}
     vision = wide | {"num_hidden_layers": 27, "image_size": 384, "patch_size": 14}
@@ -618,8 +618,8 @@ def test_an_adapter_of_another_backbone_is_refused(
 def test_shapes_are_those_of_the_real_classes() -> None:
     from transformers import SiglipModel
 
-    from model.siglip_text import TextConfig
-    from model.siglip_vision import VisionConfig
+    from model.siglip.text import TextConfig
+    from model.siglip.vision import VisionConfig
 
     config = tiny_config()
     model = SiglipModel(config)

@@ -24,9 +24,9 @@ from index.search.find import find
 from index.store.library import Library
 from index.types import FindRequest, FindResult
 from index.vectors.cache import VectorCache
-from model.backbone import lasting_spec
-from model.encoder import load_encoder
 from model.grounding.training_free import TrainingFreeLocalizer
+from model.siglip.backbone import lasting_spec
+from model.siglip.encoder import load_encoder
 
 SHOTS = [("red", 14.0), ("blue", 9.0), ("green", 17.0)]
 

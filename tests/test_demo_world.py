@@ -21,9 +21,9 @@ from model.demo.annotated import make_annotated
 from model.demo.captions import KINDS, Event, altered, events_of, holds, sentence, spans, timeline
 from model.demo.render import render
 from model.demo.training import build_model, loss_of, pixel_values, save, token_ids, train
-from model.encoder import load_encoder
 from model.grounding.presence import PresenceCalibration
 from model.grounding.training_free import TrainingFreeLocalizer
+from model.siglip.encoder import load_encoder
 
 WEIGHTS = Path(demo.__file__).parent / "weights"
 

@@ -14,11 +14,13 @@ from tiny_siglip import IMAGE_SIZE, make_model, picture
 
 from index.errors import ModelError, UsageError
 from index.types import Encoder
-from model import cores, siglip_vision, vision_route
-from model.backbone import Backbone, source_of
-from model.encoder import SiglipEncoder, load_encoder
-from model.hub import find_files
-from model.siglip_vision import PackedTower, ReferenceTower, VisionConfig
+from model.siglip import cores
+from model.siglip import route as vision_route
+from model.siglip import vision as siglip_vision
+from model.siglip.backbone import Backbone, source_of
+from model.siglip.encoder import SiglipEncoder, load_encoder
+from model.siglip.hub import find_files
+from model.siglip.vision import PackedTower, ReferenceTower, VisionConfig
 
 SENTENCE = "the man eats before the interview"
 
@@ -119,7 +121,7 @@ def test_an_empty_sentence_is_refused(encoder: SiglipEncoder, empty: str) -> Non
 
 def test_space_and_sentence_need_neither_torch_nor_transformers(made: tuple[Path, Any]) -> None:
     script = (
-        "import sys; from model.encoder import load_encoder\n"
+        "import sys; from model.siglip.encoder import load_encoder\n"
         f"encoder = load_encoder({str(made[0])!r}, device='cpu')\n"
         "encoder.space; encoder.preprocess; encoder.encode_sentence('a dog')\n"
         "print([name for name in ('torch', 'transformers', 'peft') if name in sys.modules])"
@@ -131,7 +133,7 @@ def test_space_and_sentence_need_neither_torch_nor_transformers(made: tuple[Path
 def test_each_tower_reads_its_own_weights_alone(
     made: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from model.weights import Weights
+    from model.siglip.weights import Weights
 
     read: list[str] = []
     array = Weights.array

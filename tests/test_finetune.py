@@ -7,9 +7,7 @@ import pytest
 import torch
 from tiny_siglip import IMAGE_SIZE, make_model
 
-from model.backbone import Backbone
 from model.datasets.records import Record
-from model.encoder import load_encoder
 from model.finetune import (
     AdaptedFeatures,
     AdaptedTower,
@@ -20,7 +18,9 @@ from model.finetune import (
 )
 from model.grounding.checkpoint import Checkpoint
 from model.grounding.grounder import Grounder, GrounderConfig
-from model.hub import ModelFiles
+from model.siglip.backbone import Backbone
+from model.siglip.encoder import load_encoder
+from model.siglip.hub import ModelFiles
 
 
 class Watched:

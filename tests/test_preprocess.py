@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from tiny_siglip import picture
 
-from model.preprocess import ResizePicture
+from model.siglip.preprocess import ResizePicture
 
 SIZES = [(720, 1280), (1280, 720), (37, 53), (48, 48), (1, 1), (3, 400), (383, 385), (1081, 7)]
 PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}

@@ -113,7 +113,7 @@ def _trained(
     from model.evaluation.inference import absent_presence, almost_presence, predict, with_durations
     from model.evaluation.retrieval_recall import video_recall
     from model.grounding.checkpoint import load_checkpoint
-    from model.vision_route import best_device
+    from model.siglip.route import best_device
 
     checkpoint = load_checkpoint(fetch(spec))
     where = device or best_device()

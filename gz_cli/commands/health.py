@@ -95,7 +95,7 @@ def _device(device: str | None) -> Check:
     try:
         import torch
 
-        from model.vision_route import best_device, check_device
+        from model.siglip.route import best_device, check_device
 
         check_device(device)
         chosen = device or best_device()
@@ -150,7 +150,7 @@ def _model(library: Library | None) -> Check:
     """The library's model, or the one that it would get; found without any network."""
     spec = (library.model_spec if library else "") or default_spec()
     adapter = Path(library.adapter) if library and library.adapter else None
-    from model.encoder import load_encoder, model_status
+    from model.siglip.encoder import load_encoder, model_status
 
     try:
         status = model_status(spec)

@@ -155,7 +155,7 @@ def _model_asked(
     """The model and adapter of this run: what was asked for, else what the library has."""
     if model is None and adapter is None:
         return known.model_spec, known.adapter
-    from model.backbone import lasting_spec
+    from model.siglip.backbone import lasting_spec
 
     spec = lasting_spec(model) if model else known.model_spec
     return spec, adapter.expanduser().absolute() if adapter else None

@@ -57,11 +57,11 @@ def adapt(
         seed: Of every random choice.
         device: Where it runs.
     """
-    from model.backbone import Backbone, source_of
     from model.finetune import AdaptedFeatures, AdaptedTower, FinetuneConfig, StateCache, finetune
     from model.finishing import finish, official_metrics
-    from model.hub import find_files
-    from model.vision_route import best_device
+    from model.siglip.backbone import Backbone, source_of
+    from model.siglip.hub import find_files
+    from model.siglip.route import best_device
 
     from ..opening import default_spec
 

@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--archives", type=int, default=6)
     chosen = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    from ..encoder import load_encoder
+    from ..siglip.encoder import load_encoder
 
     shipped = chosen.weights == Path(__file__).parent / "weights"
     encoder = load_encoder("demo" if shipped else str(chosen.weights), device="cpu")

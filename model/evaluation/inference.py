@@ -16,7 +16,7 @@ from ..datasets.windows import CLIP_S, MomentDataset, Sample, collate
 from ..grounding.decoding import DecodeConfig, Decoded, decode
 from ..grounding.grounder import Grounder
 from ..grounding.span import suppress
-from ..precision import autocast
+from ..siglip.precision import autocast
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -35,9 +35,9 @@ from index.search.find import find  # noqa: E402
 from index.store.library import Library  # noqa: E402
 from index.types import FindRequest  # noqa: E402
 from index.vectors.cache import VectorCache  # noqa: E402
-from model.cores import cores  # noqa: E402
-from model.encoder import load_encoder  # noqa: E402
 from model.grounding.training_free import TrainingFreeLocalizer  # noqa: E402
+from model.siglip.cores import cores  # noqa: E402
+from model.siglip.encoder import load_encoder  # noqa: E402
 
 GZ = str(Path(sys.executable).parent / "gz")
 BARE = """

@@ -48,8 +48,8 @@ def make_folder(name: str, folder: Path) -> None:
     from safetensors.torch import save_file
     from tiny_siglip import make_tokenizer
 
-    from model.siglip_text import TextConfig
-    from model.siglip_vision import VisionConfig
+    from model.siglip.text import TextConfig
+    from model.siglip.vision import VisionConfig
 
     vision, text = SIZES[name]
     text = text | {"vocab_size": 256000}
@@ -108,10 +108,10 @@ def run_form(name: str, folder: Path, pictures: list[np.ndarray], batch: int) ->
     """Our own preprocessing and encoder with one form of the tower."""
     import torch
 
-    from model.backbone import Backbone, source_of
-    from model.encoder import SiglipEncoder
-    from model.hub import find_files
-    from model.siglip_vision import PackedTower, ReferenceTower
+    from model.siglip.backbone import Backbone, source_of
+    from model.siglip.encoder import SiglipEncoder
+    from model.siglip.hub import find_files
+    from model.siglip.vision import PackedTower, ReferenceTower
 
     backbone = Backbone(find_files(source_of(str(folder))))
     encoder = SiglipEncoder(backbone, device="cpu")
@@ -144,7 +144,7 @@ def run_sentence_plain(folder: Path) -> dict[str, Any]:
 
 def run_sentence_ours(folder: Path) -> dict[str, Any]:
     """The first sentence of a fresh process through our encoder."""
-    from model.encoder import load_encoder
+    from model.siglip.encoder import load_encoder
 
     encoder = load_encoder(str(folder), device="cpu")
     return {"vectors": encoder.encode_sentence(SENTENCE).pooled[None].tolist()}

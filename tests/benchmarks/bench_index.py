@@ -41,8 +41,8 @@ from index.indexing.progress import IndexOptions, IndexProgress, Problem  # noqa
 from index.sampling.jobs import DecodeJob  # noqa: E402
 from index.sampling.workers import Frames, decode  # noqa: E402
 from index.types import Encoder, Picture  # noqa: E402
-from model.cores import cores  # noqa: E402
-from model.encoder import load_encoder  # noqa: E402
+from model.siglip.cores import cores  # noqa: E402
+from model.siglip.encoder import load_encoder  # noqa: E402
 
 
 class Quiet:

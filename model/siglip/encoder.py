@@ -20,9 +20,9 @@ from .cores import decode_workers
 from .hub import ModelStatus, Note, Progress, find_files
 from .hub import model_status as status_of_source
 from .preprocess import ResizePicture
-from .siglip_text import TextTower
-from .siglip_vision import VisionTower, normalised
+from .text import TextTower
 from .tokens import SentenceTokenizer
+from .vision import VisionTower, normalised
 from .weights import Array
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class SiglipEncoder:
     def __init__(
         self, backbone: Backbone, *, device: str | None = None, threads: int | None = None
     ) -> None:
-        from .vision_route import check_device
+        from .route import check_device
 
         check_device(device)
         self._backbone = backbone
@@ -100,7 +100,7 @@ class SiglipEncoder:
     def device(self) -> str:
         """Where pictures are encoded; imports torch when it has to choose."""
         if self._wanted_device is None:
-            from .vision_route import best_device
+            from .route import best_device
 
             self._wanted_device = best_device()
         return self._wanted_device
@@ -172,7 +172,7 @@ class SiglipEncoder:
 
     def _tower(self) -> VisionTower:
         if self._vision is None:
-            from .vision_route import load_vision_tower
+            from .route import load_vision_tower
 
             self._vision = load_vision_tower(self._backbone, self.device, self._threads)
         return self._vision

@@ -17,7 +17,7 @@ from index.errors import UsageError
 from .backbone import Backbone
 from .cores import tower_threads
 from .memory import recall, remember
-from .siglip_vision import PackedTower, ReferenceTower, VisionTower, normalised
+from .vision import PackedTower, ReferenceTower, VisionTower, normalised
 
 if TYPE_CHECKING:
     import torch

@@ -16,7 +16,8 @@ from typing import Any
 from index.errors import ModelError
 from index.files import digest_file
 
-from . import siglip_text, siglip_vision
+from . import text as siglip_text
+from . import vision as siglip_vision
 from .weights import PICKLE_ENDINGS, Array, Shape, Weights, read_json
 
 CONFIG_FILE = "adapter_config.json"

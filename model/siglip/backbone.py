@@ -30,9 +30,9 @@ from .hub import (
 )
 from .memory import recall, remember
 from .preprocess import RESAMPLING, ResizePicture
-from .siglip_text import TextConfig, TextTower
-from .siglip_vision import VisionConfig
+from .text import TextConfig, TextTower
 from .tokens import SETTINGS_FILES, SentenceTokenizer
+from .vision import VisionConfig
 from .weights import Array, Weights, damaged, read_json
 
 __all__ = ["PRESETS", "Backbone", "add_lora", "default_preset", "lasting_spec", "source_of"]
@@ -44,7 +44,7 @@ PRESETS = {
 }
 """Words for ``--model``; ``demo`` is the small model that comes with the package."""
 
-DEMO_FOLDER = Path(__file__).parent / "demo" / "weights"
+DEMO_FOLDER = Path(__file__).parents[1] / "demo" / "weights"
 
 _WORTH_REMEMBERING_BYTES = 50_000_000
 """Smaller files are digested in less time than it takes to look up."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from .siglip_text import block_shapes
+from .text import block_shapes
 from .weights import Array, Shape
 
 if TYPE_CHECKING:
