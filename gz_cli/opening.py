@@ -143,8 +143,8 @@ def open_localizer(
         return open_training_free(library)
     if chosen is None:
         return _carried(library, library.space, device, note) or open_training_free(library)
-    from model.card import fetch
     from model.grounding.localizer import TrainedLocalizer
+    from model.training.card import fetch
 
     return TrainedLocalizer.open(fetch(chosen), library.space, device or "cpu")
 

@@ -8,7 +8,12 @@ import torch
 from tiny_siglip import IMAGE_SIZE, make_model
 
 from model.datasets.records import Record
-from model.finetune import (
+from model.grounding.checkpoint import Checkpoint
+from model.grounding.grounder import Grounder, GrounderConfig
+from model.siglip.backbone import Backbone
+from model.siglip.encoder import load_encoder
+from model.siglip.hub import ModelFiles
+from model.training.finetune import (
     AdaptedFeatures,
     AdaptedTower,
     FinetuneConfig,
@@ -16,11 +21,6 @@ from model.finetune import (
     StateCache,
     finetune,
 )
-from model.grounding.checkpoint import Checkpoint
-from model.grounding.grounder import Grounder, GrounderConfig
-from model.siglip.backbone import Backbone
-from model.siglip.encoder import load_encoder
-from model.siglip.hub import ModelFiles
 
 
 class Watched:

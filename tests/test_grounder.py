@@ -30,7 +30,7 @@ from model.grounding.fusion import ChannelDropout
 from model.grounding.grounder import Grounder, GrounderConfig
 from model.grounding.span import FrameScores, SpanPooling, propose, span_iou, suppress
 from model.grounding.temporal import SecondsEncoding, TemporalContext, receptive_field_s
-from model.losses import LossConfig, candidates, grounding_loss
+from model.training.losses import LossConfig, candidates, grounding_loss
 
 DIM = 16
 SMALL = GrounderConfig(

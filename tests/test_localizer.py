@@ -15,7 +15,7 @@ from model.grounding.calibration import Temperature
 from model.grounding.checkpoint import Checkpoint, save_checkpoint
 from model.grounding.grounder import Grounder, GrounderConfig
 from model.grounding.localizer import TrainedLocalizer, edge_times, finer_grid
-from model.losses import LossConfig, grounding_loss
+from model.training.losses import LossConfig, grounding_loss
 
 DIM = 16
 SPACE = EmbeddingSpace("demo", "r1", "resize 64", "", DIM)

@@ -10,15 +10,15 @@ from moment_world import DIM, write_world
 
 from index.errors import ModelError, UsageError
 from index.types import EmbeddingSpace
-from model.card import card, fetch, write_card
 from model.datasets.annotations import read_annotations
 from model.datasets.features import FeatureFolders
 from model.evaluation.inference import predict
 from model.grounding.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.grounding.grounder import Grounder, GrounderConfig
-from model.overrides import changed
-from model.presets import PRESETS, for_size, preset
-from model.train import Trainer
+from model.training.card import card, fetch, write_card
+from model.training.overrides import changed
+from model.training.presets import PRESETS, for_size, preset
+from model.training.trainer import Trainer
 
 
 class Silent:

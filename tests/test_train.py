@@ -15,9 +15,9 @@ from model.datasets.features import FeatureFolders
 from model.evaluation.inference import absent_presence, ask_others, predict
 from model.grounding.checkpoint import WEIGHTS, load_checkpoint, same_tensors
 from model.grounding.grounder import GrounderConfig
-from model.losses import LossConfig
-from model.train import StepSampler, TrainConfig, Trainer, annotation_grid_s
-from model.training_state import STATE, TRAINING
+from model.training.losses import LossConfig
+from model.training.state import STATE, TRAINING
+from model.training.trainer import StepSampler, TrainConfig, Trainer, annotation_grid_s
 
 SHAPE = GrounderConfig(
     dim=DIM, text_dim=DIM, width=16, heads=2, layers=2, span_width=8, background_tokens=2

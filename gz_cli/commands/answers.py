@@ -60,7 +60,7 @@ def answer(
     """
     from model.datasets.features import FeatureFolders
     from model.evaluation.untrained import training_free_rows
-    from model.train import annotation_grid_s
+    from model.training.trainer import annotation_grid_s
 
     source = FeatureFolders(video_dirs, text_dir)
     kept = with_features(screen, records, source)
@@ -108,12 +108,12 @@ def _trained(
 ) -> Answers:
     import numpy as np
 
-    from model.card import fetch
     from model.evaluation.evaluate import confidence_report, presence_report
     from model.evaluation.inference import absent_presence, almost_presence, predict, with_durations
     from model.evaluation.retrieval_recall import video_recall
     from model.grounding.checkpoint import load_checkpoint
     from model.siglip.route import best_device
+    from model.training.card import fetch
 
     checkpoint = load_checkpoint(fetch(spec))
     where = device or best_device()

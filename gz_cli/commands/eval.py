@@ -184,7 +184,7 @@ def read_predictions(path: Path) -> list[Row]:
 def _history(grounder: str | None) -> list[dict[str, Any]]:
     if grounder is None:
         return []
-    from model.training_state import read_history
+    from model.training.state import read_history
 
     return read_history(Path(grounder))
 

@@ -20,7 +20,7 @@ ADAPTER = "adapter"
 
 
 class _View:
-    """Implements model.finetune.FinetuneObserver with a moving line."""
+    """Implements model.training.finetune.FinetuneObserver with a moving line."""
 
     def __init__(self, progress: Progress, epochs: int) -> None:
         self._progress, self._epochs = progress, epochs
@@ -57,11 +57,17 @@ def adapt(
         seed: Of every random choice.
         device: Where it runs.
     """
-    from model.finetune import AdaptedFeatures, AdaptedTower, FinetuneConfig, StateCache, finetune
-    from model.finishing import finish, official_metrics
     from model.siglip.backbone import Backbone, source_of
     from model.siglip.hub import find_files
     from model.siglip.route import best_device
+    from model.training.finetune import (
+        AdaptedFeatures,
+        AdaptedTower,
+        FinetuneConfig,
+        StateCache,
+        finetune,
+    )
+    from model.training.finishing import finish, official_metrics
 
     from ..opening import default_spec
 

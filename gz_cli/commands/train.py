@@ -25,7 +25,7 @@ from .train_data import DataOptions, TrainingData, gather
 
 if TYPE_CHECKING:
     from model.grounding.checkpoint import Checkpoint
-    from model.presets import Preset
+    from model.training.presets import Preset
 
 
 def train(
@@ -164,7 +164,7 @@ def train(
         return
     _show(screen, checkpoint, out)
     if push_to is not None:
-        from model.card import push
+        from model.training.card import push
 
         screen.note(f"Uploaded to {push(out, push_to)}")
     if use:
@@ -175,8 +175,8 @@ def train(
 
 def _recipe(data: TrainingData, name: str, settings: Sequence[str]) -> Preset:
     """The preset for features of this width, with single settings changed."""
-    from model.overrides import changed
-    from model.presets import for_size, preset
+    from model.training.overrides import changed
+    from model.training.presets import for_size, preset
 
     dim = data.source.video(data.learn[0].video).shape[1]
     text_dim = data.source.sentence(data.learn[0].qid)[1].shape[0]
@@ -191,7 +191,7 @@ def _run(
     device: str | None,
     resume: bool,
 ) -> Checkpoint:
-    from model.train import Trainer
+    from model.training.trainer import Trainer
 
     with screen.progress() as progress:
         view = TrainView(screen, progress, recipe.config.epochs, out)

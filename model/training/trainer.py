@@ -20,16 +20,16 @@ from torch.utils.data import DataLoader, Sampler
 from index.errors import ModelError, UsageError
 from index.types import EmbeddingSpace
 
-from .datasets.augment import AugmentConfig
-from .datasets.features import FeatureFolders
-from .datasets.records import Record
-from .datasets.windows import Batch, JoinedDataset, MomentDataset, collate
+from ..datasets.augment import AugmentConfig
+from ..datasets.features import FeatureFolders
+from ..datasets.records import Record
+from ..datasets.windows import Batch, JoinedDataset, MomentDataset, collate
+from ..grounding.checkpoint import Checkpoint
+from ..grounding.grounder import Grounder, GrounderConfig
+from ..siglip.precision import autocast
 from .finishing import finish, official_metrics
-from .grounding.checkpoint import Checkpoint
-from .grounding.grounder import Grounder, GrounderConfig
 from .losses import LossConfig, grounding_loss
-from .siglip.precision import autocast
-from .training_state import STATE, TRAINING, MovingAverage, Progress, load_state, save_state
+from .state import STATE, TRAINING, MovingAverage, Progress, load_state, save_state
 
 FINE_WINDOW_S = 60.0
 """Longest 4 fps stretch in one sample: a moment's edges with the receptive field around."""

@@ -8,7 +8,7 @@ from typing import Any
 from index.errors import ModelError
 from index.files import atomic_write
 
-from .grounding.checkpoint import CONFIG, WEIGHTS, Checkpoint
+from ..grounding.checkpoint import CONFIG, WEIGHTS, Checkpoint
 
 CARD = "README.md"
 SHARED = (CONFIG, WEIGHTS, CARD)

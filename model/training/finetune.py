@@ -21,16 +21,16 @@ from torch.utils.checkpoint import checkpoint
 from index.files import atomic_path
 from index.types import Picture
 
-from .datasets.augment import AugmentConfig
-from .datasets.features import Array, Features
-from .datasets.records import Record
-from .datasets.windows import MomentDataset, collate
-from .grounding.checkpoint import Checkpoint
-from .grounding.grounder import Grounder
+from ..datasets.augment import AugmentConfig
+from ..datasets.features import Array, Features
+from ..datasets.records import Record
+from ..datasets.windows import MomentDataset, collate
+from ..grounding.checkpoint import Checkpoint
+from ..grounding.grounder import Grounder
+from ..siglip.backbone import Backbone, add_lora
+from ..siglip.precision import autocast
+from ..siglip.vision import normalised, transformers_tower
 from .losses import LossConfig, grounding_loss
-from .siglip.backbone import Backbone, add_lora
-from .siglip.precision import autocast
-from .siglip.vision import normalised, transformers_tower
 
 LORA_BLOCKS = 4
 LORA_RANK = 8

@@ -11,14 +11,14 @@ import torch
 
 from index.types import EmbeddingSpace
 
+from ..datasets.features import Features
+from ..datasets.records import Record
+from ..evaluation.inference import absent_presence, predict, with_durations
+from ..evaluation.metrics import evaluate_submission
+from ..grounding.calibration import Temperature, fit_temperature
+from ..grounding.checkpoint import Checkpoint, save_checkpoint
+from ..grounding.grounder import Grounder
 from .card import write_card
-from .datasets.features import Features
-from .datasets.records import Record
-from .evaluation.inference import absent_presence, predict, with_durations
-from .evaluation.metrics import evaluate_submission
-from .grounding.calibration import Temperature, fit_temperature
-from .grounding.checkpoint import Checkpoint, save_checkpoint
-from .grounding.grounder import Grounder
 
 
 def official_metrics(

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .datasets.windows import Batch
-from .grounding.grounder import Grounder, Grounding
-from .grounding.span import PEAKS, PROPOSALS, propose, span_iou
+from ..datasets.windows import Batch
+from ..grounding.grounder import Grounder, Grounding
+from ..grounding.span import PEAKS, PROPOSALS, propose, span_iou
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from index.errors import ModelError
 
-from .grounding.checkpoint import read_tensors, write_tensors
+from ..grounding.checkpoint import read_tensors, write_tensors
 
 TRAINING = "training"
 """Folder inside the model folder for what only training needs."""

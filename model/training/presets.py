@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from index.errors import UsageError
 
-from .datasets.augment import AugmentConfig
-from .grounding.grounder import GrounderConfig
+from ..datasets.augment import AugmentConfig
+from ..grounding.grounder import GrounderConfig
 from .losses import LossConfig
-from .train import TrainConfig
+from .trainer import TrainConfig
 
 LEAST_STEPS, MOST_EPOCHS = 1000, 200
 

@@ -1,0 +1,1 @@
+"""Training: the loop, losses, presets, finishing, and the card of what came out."""
