@@ -13,7 +13,7 @@ _SHOWN = ("MR-full-R1@0.5", "MR-full-R1@0.7", "MR-full-mAP")
 
 
 class TrainView:
-    """Implements model.training.trainer.TrainObserver for a terminal, for programs and for TensorBoard."""
+    """Implements ``TrainObserver`` for a terminal, for programs and for TensorBoard."""
 
     def __init__(self, screen: Screen, progress: Progress, epochs: int, out: Path) -> None:
         self._screen = screen
