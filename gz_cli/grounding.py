@@ -19,12 +19,11 @@ def use_grounder(screen: Screen, library_dir: Path, grounder: Path) -> None:
         ModelError: It was trained on other vectors than the library holds.
     """
     from index.files import atomic_write
+    from index.store.library import Library
     from model.grounding.checkpoint import load_checkpoint
     from model.grounding.localizer import check_space
 
-    from .opening import open_library
-
-    with open_library(library_dir) as library:
+    with Library.open_readonly(library_dir) as library:
         if library.space is not None:
             check_space(load_checkpoint(grounder), library.space)
     text = json.dumps({"grounder": str(grounder.absolute())}) + "\n"

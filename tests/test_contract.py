@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from itertools import chain
 from pathlib import Path
 
@@ -91,11 +92,88 @@ def test_index_knows_no_neural_network(name: str) -> None:
     assert not heavy & {module.split(".")[0] for module in imported(TREES[name])}
 
 
-STORE = {name for name in TREES if name.startswith("index/store")}
+FLOORS: dict[str, tuple[set[str], ...]] = {
+    "gz_cli": (
+        {"app.py"},
+        {"commands"},
+        {"searcher.py", "opening.py", "options.py", "grounding.py", "failures.py"},
+        {"views"},
+        {"__init__.py"},
+    ),
+    "model": (
+        {"training"},
+        {"evaluation", "demo"},
+        {"grounding", "siglip", "datasets"},
+        {"__init__.py"},
+    ),
+    "index": (
+        {"search", "clips"},
+        {"indexing"},
+        {"vectors", "sampling"},
+        {"store", "media"},
+        {"types.py", "errors.py", "files.py", "failpoints.py", "__init__.py"},
+    ),
+}
+"""What lies in each package, from the roof down. A room, or a file beside the rooms, imports
+what lies on lower floors; files beside the rooms may import their own floor."""
+
+
+def floor_of(name: str) -> int:
+    package, room, *_ = name.split("/")
+    found = [number for number, rooms in enumerate(FLOORS[package]) if room in rooms]
+    assert len(found) == 1, f"{name} lies in no room, or in several"
+    return found[0]
+
+
+def files_imported(name: str) -> set[str]:
+    """Files of the same package that a file imports, also inside its functions."""
+    package = name.split("/")[0]
+    home = name.split("/")[:-1]
+    found: set[str] = set()
+    for node in ast.walk(TREES[name]):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        if node.level:
+            start = home[: len(home) - node.level + 1] + (node.module or "").split(".")
+        else:
+            start = (node.module or "").split(".")
+        place = "/".join(part for part in start if part)
+        if place.split("/")[0] != package:
+            continue
+        modules = [f"{place}/{alias.name}.py" for alias in node.names] + [f"{place}.py"]
+        inside = {module for module in modules if module in TREES}
+        found |= inside or {f"{place}/__init__.py"}
+    return found
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_a_room_imports_only_rooms_below_it(name: str) -> None:
+    room = name.split("/")[1]
+    for other in files_imported(name):
+        other_room = other.split("/")[1]
+        beside = room.endswith(".py") and other_room.endswith(".py")
+        same = room == other_room or (beside and floor_of(name) == floor_of(other))
+        assert same or floor_of(name) < floor_of(other), f"{name} imports {other}"
+
+
+def test_no_two_files_import_each_other() -> None:
+    graph = {name: files_imported(name) for name in TREES}
+    TopologicalSorter(graph).prepare()
+
+
+def test_tests_lie_in_the_rooms_of_what_they_test() -> None:
+    rooms = {path.parent.relative_to(ROOT) for path in SOURCES}
+    tested = {
+        path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")
+    }
+    assert tested - {Path()} <= rooms
+
+
+STORE = {name for name in TREES if name.startswith("index/store/")}
 DOORS = {
     "av.open": {"index/media/container.py"},
-    "sqlite3": STORE | {"index/store/schema.py", "index/store/sentences.py"},
-    "sqlite_utils": STORE | {"index/store/schema.py", "index/store/sentences.py"},
+    "sqlite3": STORE,
+    "sqlite_utils": STORE,
     "faiss": {"index/vectors/cache.py"},
     "print": {"gz_cli/views/render.py"},
     "sys.stdout": {"gz_cli/views/render.py"},

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import media_factory as make
 import pytest
-from test_sampling import CASES, Samples, samples
+from sampled import CASES, Samples, samples
 
 from index.media.container import open_video
 from index.media.gop import promises

@@ -27,7 +27,7 @@ from index.sampling.workers import (
     decode,
 )
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 CHILD = """
 import os, sys
 sys.path[:0] = {path!r}

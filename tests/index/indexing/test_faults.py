@@ -19,18 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeEncoder
+from index_runs import CHILD, assert_recovers, find_red, run, stored
 from media_factory import colour_video
 
-from index.errors import NothingIndexedError
-from index.indexing.check import check
-from index.search.find import find
-from index.store.library import Library
-from index.types import FindRequest
-from index.vectors.cache import VectorCache
-from model.grounding.training_free import TrainingFreeLocalizer
-
-CHILD = Path(__file__).with_name("index_child.py")
 ALL_FRAMES = 9 + 7 + 11
 
 
@@ -48,61 +39,6 @@ def undisturbed(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     library = tmp_path_factory.mktemp("undisturbed")
     assert run(library, videos).returncode == 0
     return stored(library)
-
-
-def run(library: Path, videos: Path, *points: str, **how) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(CHILD), str(library), str(videos), *points],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        **how,
-    )
-
-
-def stored(folder: Path) -> dict[str, bytes]:
-    """What can be searched: times and vectors of every video, by name."""
-    try:
-        library = Library.open_readonly(folder)
-    except NothingIndexedError:
-        return {}
-    with library:
-        return {
-            Path(os.fsdecode(video.path)).name: b"".join(
-                part.tobytes() for part in library.read_vectors(video.id)
-            )
-            for video in library.videos(searchable=True)
-        }
-
-
-def find_red(folder: Path) -> int:
-    with Library.open_readonly(folder) as library:
-        result = find(
-            library,
-            VectorCache.load(library),
-            FakeEncoder(),
-            TrainingFreeLocalizer(),
-            FindRequest("red", refine=False),
-        )
-    return result.searched_videos
-
-
-def assert_sound(folder: Path, expected: dict[str, bytes]) -> None:
-    """The invariant that holds after every fault."""
-    assert [finding for finding in check(folder) if not finding.harmless] == []
-    now = stored(folder)
-    assert all(expected[name] == data for name, data in now.items())
-    if now:
-        assert find_red(folder) == len(now)
-
-
-def assert_recovers(folder: Path, videos: Path, expected: dict[str, bytes]) -> None:
-    if (folder / "library.db").exists():
-        assert_sound(folder, expected)
-    again = run(folder, videos)
-    assert again.returncode == 0, again.stderr
-    assert stored(folder) == expected
-    assert check(folder) == []
 
 
 KILLS = [

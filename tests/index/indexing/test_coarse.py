@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from decode_faults import dying_on
 from fakes import FakeEncoder
+from index_runs import Home, run, stored
 from media_factory import colour_video
-from test_cli import Archive, tiny_model  # noqa: F401 (a fixture)
-from test_faults import run, stored
-from test_indexer import Home
+from terminal import Archive
 
 from index import failpoints
 from index.indexing import video_pass
@@ -246,7 +245,7 @@ def test_killed_between_the_looks_it_goes_on(home: Home, tmp_path: Path, point: 
 def test_ls_and_find_say_which_videos_are_coarse(
     home: Home,
     tmp_path: Path,
-    tiny_model: Path,  # noqa: F811
+    tiny_model: Path,
 ) -> None:
     spec = lasting_spec(str(tiny_model))
     stop_at("after_attempt", 3)

@@ -9,7 +9,7 @@ import media_factory as make
 import numpy as np
 import pytest
 from av.codec.hwaccel import hwdevices_available
-from test_cli import run
+from terminal import run
 
 from index.errors import UsageError
 from index.media.container import open_video

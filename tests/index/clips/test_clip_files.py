@@ -23,7 +23,7 @@ from index.clips.verify import verify
 from index.errors import GzError, MediaError, UsageError
 from index.media.fingerprint import fingerprint
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = [
     "../../x",
     "/etc/passwd",

@@ -5,79 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
 from decode_faults import dying_on
 from fakes import FakeEncoder
+from index_runs import Home, Recorder
 from media_factory import colour_video
 
 from index.errors import ModelError
 from index.files import FileStat
 from index.indexing.indexer import index_paths
-from index.indexing.progress import IndexOptions, IndexProgress, IndexSummary, Problem
+from index.indexing.progress import IndexOptions
 from index.media.fingerprint import fingerprint
 from index.store.library import Library
 from index.types import Picture, Vectors
-
-
-@dataclass
-class Recorder:
-    """Implements IndexObserver and keeps everything."""
-
-    problems: list[Problem] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    steps: list[IndexProgress] = field(default_factory=list)
-
-    def scanned(self, files: int, size_bytes: int) -> None:
-        pass
-
-    def progress(self, progress: IndexProgress) -> None:
-        self.steps.append(progress)
-
-    def problem(self, problem: Problem) -> None:
-        self.problems.append(problem)
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
-@dataclass
-class Home:
-    """A folder of videos and a library, with a fresh encoder for every run."""
-
-    videos: Path
-    library: Path
-    encoder: FakeEncoder = field(default_factory=FakeEncoder)
-    seen: Recorder = field(default_factory=Recorder)
-
-    def index(self, *paths: Path, encoder: FakeEncoder | None = None, **options) -> IndexSummary:
-        self.encoder, self.seen = encoder or FakeEncoder(), Recorder()
-        options = {"model_spec": "fake", "workers": 0, "every_frame": True, **options}
-        return index_paths(
-            self.library,
-            list(paths) or [self.videos],
-            self.encoder,
-            IndexOptions(**options),
-            self.seen,
-        )
-
-    def rows(self) -> dict[str, tuple[str, int, bool]]:
-        with Library.open_readonly(self.library) as library:
-            return {
-                Path(os.fsdecode(v.path)).name: (v.status, v.frames, v.absent)
-                for v in library.videos()
-            }
-
-    def colours(self, name: str) -> list[int]:
-        """Which palette colour each stored frame of a video shows."""
-        with Library.open_readonly(self.library) as library:
-            row = library.video_by_path(os.fsencode(self.videos / name))
-            assert row is not None
-            _, vectors = library.read_vectors(row.id)
-        return vectors.argmax(axis=1).tolist()
 
 
 @pytest.fixture

@@ -10,88 +10,20 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import av
 import pytest
 from media_factory import colour_video
+from terminal import GZ, Archive, environment, run
 from tiny_siglip import make_model
 
 from gz_cli.views.results import parse_result
 from index.errors import UsageError
 from index.files import WriterLock
 
-GZ = str(Path(sys.executable).parent / "gz")
 HOSTILE = b"two\nlines \x1b[31m \xff [/].mp4"
-
-
-@dataclass
-class Archive:
-    """A folder of videos, a model folder and a library."""
-
-    folder: Path
-    videos: Path
-    model: Path
-    library: Path
-
-    def run(self, *arguments: str | bytes | Path, **options: Any) -> Ran:
-        return run(*arguments, library=self.library, **options)
-
-
-@dataclass
-class Ran:
-    code: int
-    out: bytes
-    err: str
-
-    @property
-    def text(self) -> str:
-        return self.out.decode("utf-8")
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-def environment(library: Path, **more: str) -> dict[str, str]:
-    keep = {k: v for k, v in os.environ.items() if not k.startswith(("GZ_", "XDG_", "NO_COLOR"))}
-    return keep | {
-        "GZ_LIBRARY": str(library),
-        "XDG_STATE_HOME": str(library.parent / "state"),
-        "HF_HUB_OFFLINE": "1",
-        "OMP_NUM_THREADS": "1",
-        "COLUMNS": "100",
-        **more,
-    }
-
-
-def run(
-    *arguments: str | bytes | Path, library: Path, stdin: bytes | None = None, **env: str
-) -> Ran:
-    ran = subprocess.run(
-        [GZ, *arguments],
-        capture_output=True,
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        timeout=120,
-        env=environment(library, **env),
-        cwd=library.parent,
-        check=False,
-    )
-    err = ran.stderr.decode("utf-8")
-    assert "Traceback" not in err, err
-    return Ran(ran.returncode, ran.stdout, err)
-
-
-@pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model") / "tiny"
-    make_model(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
