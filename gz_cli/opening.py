@@ -123,7 +123,7 @@ def open_localizer(
     device: str | None = None,
     note: Callable[[str], None] = lambda _: None,
 ) -> Localizer:
-    """What turns vectors and a sentence into spans.
+    """What turns vectors and a query into spans.
 
     Args:
         library: May remember a trained model; without one nothing is remembered.

@@ -83,14 +83,14 @@ class ScoredSpan:
 
     span: Span
     score: float
-    """Ranks proposals of one sentence over the whole library; higher is better."""
+    """Ranks proposals of one query over the whole library; higher is better."""
     presence: float
     """Calibrated probability, 0 to 1, that the described event is in this span."""
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A query through the text tower."""
+    """Words through the text tower: a query, or a part of one."""
 
     text: str
     pooled: Vectors
@@ -121,7 +121,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Background:
-    """How this sentence scores against the library as a whole (a fixed random sample of it)."""
+    """How a sentence scores against the library as a whole (a fixed random sample of it)."""
 
     mean: float
     """Mean cosine of the sentence with the library's frames."""
@@ -269,7 +269,7 @@ class VideoRow:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Which part of the sentence a stretch of video answers."""
+    """Which part of the query a stretch of video answers."""
 
     text: str
     span: Span
@@ -292,7 +292,7 @@ class Hit:
     refined: bool
     """Edges were placed at 4 fps."""
     evidence: tuple[Evidence, ...]
-    """One entry per part of an order query; one for a plain sentence."""
+    """One entry for each part of an order query; one for a plain query."""
     coarse: bool = False
     """Found among key frames alone: its video is not indexed at the full rate yet."""
 
@@ -301,7 +301,8 @@ class Hit:
 class FindRequest:
     """What a person asks."""
 
-    sentence: str
+    query: str
+    """A sentence that says what is to be seen."""
     limit: int = 10
     within: tuple[str, ...] = ()
     """Folders, files or globs; empty searches everything."""

@@ -131,9 +131,9 @@ def _find_all(
         cache, sentences = VectorCache.load(library), SentenceCache(folder / "library")
         localizers = {True: open_localizer(library), False: open_training_free(library)}
         for number, query in enumerate(archive.queries, 1):
-            progress.update(number / len(archive.queries), f"finding: {query.sentence}")
+            progress.update(number / len(archive.queries), f"finding: {query.text}")
             for way in WAYS:
-                request = FindRequest(query.sentence, limit=5, refine=way.refine)
+                request = FindRequest(query.text, limit=5, refine=way.refine)
                 localizer = localizers[way.trained]
                 found[way][query] = find(library, cache, encoder, localizer, request, sentences)
     return found
@@ -153,7 +153,7 @@ def _export(
             end_s=result.hits[0].span.end_s,
             stem=Path(os.fsdecode(result.hits[0].path)).stem,
             fingerprint=result.hits[0].fingerprint,
-            sentence=query.sentence,
+            query=query.text,
             presence=result.hits[0].presence,
         )
         for query, result in answers.items()

@@ -33,9 +33,9 @@ SOME_FAILED = 3
 
 def export_clips(
     ctx: typer.Context,
-    sentence: Annotated[
+    query: Annotated[
         str | None,
-        typer.Argument(metavar="SENTENCE", help="Search first; else cut what was found last."),
+        typer.Argument(metavar="QUERY", help="Search first; else cut what was found last."),
     ] = None,
     source: Annotated[
         str | None,
@@ -81,25 +81,25 @@ def export_clips(
     options = ExportOptions(
         out=out, mode=cast("Mode", mode), pad_s=pad_s, container=container, overwrite=overwrite
     )
-    clips = _wanted(screen, settings, sentence, source, device, limit)
+    clips = _wanted(screen, settings, query, source, device, limit)
     _cut_all(screen, clips, options)
 
 
 def _wanted(
     screen: Screen,
     settings: Settings,
-    sentence: str | None,
+    query: str | None,
     source: str | None,
     device: str | None,
     limit: int | None,
 ) -> list[FoundClip]:
     """The hits to cut: searched for now, read from a file, or remembered."""
-    if sentence is not None and source is not None:
-        raise UsageError("Give a sentence or --from, not both.")
+    if query is not None and source is not None:
+        raise UsageError("Give a query or --from, not both.")
     if source is not None:
         clips = parse_result(_read(source), "standard input" if source == "-" else source)
-    elif sentence is not None:
-        clips = _searched(screen, settings, sentence, device, limit)
+    elif query is not None:
+        clips = _searched(screen, settings, query, device, limit)
     else:
         clips = recall(settings.library_dir)
     clips = clips[:limit]
@@ -114,7 +114,7 @@ def _read(source: str) -> bytes:
         if sys.stdin.isatty():
             raise UsageError(
                 "--from - reads the JSON of gz find from a pipe.",
-                'For example: gz find "SENTENCE" --json | gz export-clips --from -',
+                'For example: gz find "QUERY" --json | gz export-clips --from -',
             )
         return sys.stdin.buffer.read()
     try:
@@ -124,13 +124,13 @@ def _read(source: str) -> bytes:
 
 
 def _searched(
-    screen: Screen, settings: Settings, sentence: str, device: str | None, limit: int | None
+    screen: Screen, settings: Settings, query: str, device: str | None, limit: int | None
 ) -> list[FoundClip]:
     from index.types import FindRequest
 
     from .find import search
 
-    request = FindRequest(sentence, limit=limit or 10)
+    request = FindRequest(query, limit=limit or 10)
     return clips_of(search(screen, settings.library_dir, request, device))
 
 
@@ -147,7 +147,7 @@ def _cut_all(screen: Screen, clips: list[FoundClip], options: ExportOptions) -> 
             end_s=clip.end_s,
             stem=f"{clip.rank:02d}_{Path(os.fsdecode(clip.path)).stem}",
             fingerprint=clip.fingerprint,
-            sentence=clip.sentence,
+            query=clip.query,
             presence=clip.presence,
         )
         for clip in clips

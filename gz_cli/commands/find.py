@@ -1,4 +1,4 @@
-"""``gz find``: the moments that a sentence describes."""
+"""``gz find``: the moments that a query describes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOT_FOUND = 1
 
 def find(
     ctx: typer.Context,
-    sentence: Annotated[str, typer.Argument(metavar="SENTENCE", help="What is to be seen.")],
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="What is to be seen.")],
     limit: Annotated[
         int, typer.Option("-k", "--limit", min=1, metavar="N", help="Hits at most.")
     ] = 10,
@@ -82,7 +82,7 @@ def find(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Find the moments that a sentence describes.
+    """Find the moments that a query describes.
 
     Understands order: "a dog barks before the door opens", "A then B", "A while B".
     Ends with status 1 when nothing is found.
@@ -94,7 +94,7 @@ def find(
     if settings.as_json and (paths or print0):
         raise UsageError("--json and --paths or --print0 exclude each other.")
     request = FindRequest(
-        sentence=sentence,
+        query=query,
         limit=limit,
         within=tuple(within or ()),
         after_s=after_s,

@@ -1,4 +1,4 @@
-"""``gz shell``: sentence after sentence, with the library and the model kept warm."""
+"""``gz shell``: query after query, with the library and the model kept warm."""
 
 from __future__ import annotations
 
@@ -82,17 +82,17 @@ def shell(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Ask for one sentence after another; only the first one has to wait.
+    """Ask one query after another; only the first one has to wait.
 
     With --json it serves a program: each line read is a request, an object such as
-    {"id": 1, "sentence": "a dog jumps", "k": 5}, and each line written its answer.
+    {"id": 1, "query": "a dog jumps", "k": 5}, and each line written its answer.
     """
     from index.types import FindRequest
 
     settings = settings_of(ctx)
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
     request = FindRequest(
-        sentence="",
+        query="",
         limit=limit,
         within=tuple(within or ()),
         after_s=after_s,
@@ -157,7 +157,7 @@ def _one(screen: Screen, searcher: Searcher, settings: ShellSettings, line: str)
     elif line.startswith(":"):
         return changed(settings, line)
     elif line:
-        result = searcher.ask(replace(settings.request, sentence=line))
+        result = searcher.ask(replace(settings.request, query=line))
         show_result(screen, result, player=settings.player)
     return settings
 

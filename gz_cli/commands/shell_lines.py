@@ -34,7 +34,7 @@ class ShellSettings:
     """What every question is asked with until a line changes it."""
 
     request: FindRequest
-    """With an empty sentence."""
+    """With an empty query."""
     player: bool = False
 
     def described(self) -> str:
@@ -86,13 +86,13 @@ def _typed(name: str, text: str) -> dict[str, Any]:
 
 
 def document(line: str) -> dict[str, Any]:
-    """A program's line as an object; a line that is none is a sentence.
+    """A program's line as an object; a line that is none is a query.
 
     Raises:
         UsageError: It begins like an object but is none.
     """
     if not line.startswith("{"):
-        return {"sentence": line}
+        return {"query": line}
     try:
         read: dict[str, Any] = json.loads(line)
     except ValueError as error:
@@ -105,25 +105,27 @@ def asked(defaults: FindRequest, document: dict[str, Any]) -> FindRequest:
 
     Args:
         defaults: What holds where it says nothing.
-        document: With a ``sentence``, and any of ``KEYS``.
+        document: With a ``query``, and any of ``KEYS``; ``sentence`` is its older name.
 
     Raises:
         UsageError: It makes no sense.
     """
     try:
-        sentence = document["sentence"]
-        if not isinstance(sentence, str):
-            raise ValueError("a sentence is text")
-        changes = dict(_read(k, v) for k, v in document.items() if k not in ("id", "sentence"))
+        query = document["query" if "query" in document else "sentence"]
+        if not isinstance(query, str):
+            raise ValueError("a query is text")
+        changes = dict(
+            _read(k, v) for k, v in document.items() if k not in ("id", "query", "sentence")
+        )
     except KeyError as error:
-        what = "has no sentence" if error.args == ("sentence",) else f"has a strange key {error}"
+        what = "has no query" if error.args == ("sentence",) else f"has a strange key {error}"
         raise UsageError(f"the request {what}", f"keys are {', '.join(KEYS)}") from None
     except (ValueError, TypeError) as error:
         raise UsageError(f"the request makes no sense: {error}") from None
-    return replace(defaults, sentence=sentence, **changes)
+    return replace(defaults, query=query, **changes)
 
 
-KEYS = ("id", "sentence", "k", "in", "after", "before", "refine", "threshold")
+KEYS = ("id", "query", "k", "in", "after", "before", "refine", "threshold")
 """Of a program's request."""
 
 

@@ -58,7 +58,7 @@ def show_intro(screen: Screen, seed: int) -> None:
 
 
 def show_answers(screen: Screen, outcome: DemoOutcome) -> None:
-    """A line for each query: the sentence, the best hit, the truth, and how they overlap."""
+    """A line for each query: the best hit, the truth, and how they overlap."""
     rows = [
         [screen.styled(title, "bold") for title in ("asked for", "found", "truth", "IoU", "sure")]
     ]
@@ -73,17 +73,17 @@ def _row(screen: Screen, query: DemoQuery, result: FindResult) -> list[str]:
         found = "not found" if hit is None else _place(hit.path, hit.span)
         style = "green" if hit is None else "red"
         sure = sureness(hit.presence) if hit else ""
-        return [query.sentence, screen.styled(found, style), "never happens", "", sure]
+        return [query.text, screen.styled(found, style), "never happens", "", sure]
     truth = _place(bytes(query.path), query.spans[0])
     if len(query.spans) > 1:
         truth += f" (+{len(query.spans) - 1})"
     if hit is None:
-        return [query.sentence, screen.styled("not found", "red"), truth, "", ""]
+        return [query.text, screen.styled("not found", "red"), truth, "", ""]
     same_file = hit.path == bytes(query.path)
     overlap = max(hit.span.iou(span) for span in query.spans) if same_file else 0.0
     style = "green" if overlap >= 0.5 else "red"
     return [
-        query.sentence,
+        query.text,
         screen.styled(_place(hit.path, hit.span), style),
         truth,
         f"{overlap:.2f}",
@@ -116,8 +116,8 @@ def show_outcome(screen: Screen, outcome: DemoOutcome, seed: int, keep: Path | N
     screen.note(f"Time: {steps}.")
     if keep is not None:
         library = shell_quoted(str(keep.expanduser().absolute() / "library"))
-        sentence = next(iter(outcome.answers)).sentence
-        screen.note(f'Try more: gz find --library {library} "{sentence}"')
+        query = next(iter(outcome.answers)).text
+        screen.note(f'Try more: gz find --library {library} "{query}"')
 
 
 def _show_scores(screen: Screen, outcome: DemoOutcome) -> None:
@@ -157,7 +157,8 @@ def _fields(outcome: DemoOutcome, seed: int) -> dict[str, Any]:
         "clips_verified": sum(clip.verified for clip in outcome.clips),
         "queries": [
             {
-                "sentence": query.sentence,
+                "query": query.text,
+                "sentence": query.text,
                 "kind": query.kind,
                 "video": query.path.name if query.path else None,
                 "truth_s": [[span.start_s, span.end_s] for span in query.spans],

@@ -21,7 +21,7 @@ _SURENESS = (
 
 
 class FindView:
-    """Implements ``index.search.find.FindObserver`` on a screen."""
+    """Implements ``FindObserver`` on a screen."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -94,7 +94,7 @@ def _show_hit(screen: Screen, hit: Hit, rank_width: int) -> None:
 
 def show_not_found(screen: Screen, result: FindResult) -> None:
     """Says that nothing was found, where it was sought, and the best guess as a guess."""
-    screen.note(f"Not found: {result.request.sentence!r}. Searched {searched(result)}.")
+    screen.note(f"Not found: {result.request.query!r}. Searched {searched(result)}.")
     guess = result.best_guess
     if guess is not None:
         span = clock_range(guess.span.start_s, guess.span.end_s)

@@ -32,7 +32,7 @@ class FoundClip:
     """Identity of the video when it was found; empty when the file does not say."""
     start_s: float
     end_s: float
-    sentence: str
+    query: str
     presence: float | None = None
 
 
@@ -65,7 +65,8 @@ def hit_fields(hit: Hit) -> dict[str, Any]:
 def find_fields(result: FindResult) -> dict[str, Any]:
     """A whole result for JSON."""
     return {
-        "sentence": result.request.sentence,
+        "query": result.request.query,
+        "sentence": result.request.query,
         "found": bool(result.hits),
         "hits": [hit_fields(hit) for hit in result.hits],
         "best_guess": hit_fields(result.best_guess) if result.best_guess else None,
@@ -116,7 +117,7 @@ def recall(library_dir: Path) -> list[FoundClip]:
     if not kept:
         raise UsageError(
             "There is no earlier result to cut from.",
-            'Search first: gz find "SENTENCE"; or name it: gz export-clips "SENTENCE".',
+            'Search first: gz find "QUERY"; or name it: gz export-clips "QUERY".',
         )
     newest = max(kept, key=lambda file: file.stat().st_mtime_ns)
     return parse_result(newest.read_bytes(), str(newest))
@@ -131,7 +132,7 @@ def clips_of(result: FindResult) -> list[FoundClip]:
             hit.fingerprint,
             hit.span.start_s,
             hit.span.end_s,
-            result.request.sentence,
+            result.request.query,
             hit.presence,
         )
         for hit in result.hits
@@ -156,18 +157,18 @@ def parse_result(data: bytes, source: str) -> list[FoundClip]:
         what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         raise UsageError(
             f"{source} is not a result of gz find: {what}.",
-            'Make one with: gz find "SENTENCE" --json > hits.json',
+            'Make one with: gz find "QUERY" --json > hits.json',
         ) from None
 
 
 def _clips(document: Any) -> list[FoundClip]:
     if document["version"] != JSON_VERSION:
         raise ValueError(f"its version is {document['version']}, this gz reads {JSON_VERSION}")
-    sentence = str(document.get("sentence", ""))
-    return [_clip(hit, rank, sentence) for rank, hit in enumerate(document["hits"], start=1)]
+    query = str(document.get("query", document.get("sentence", "")))
+    return [_clip(hit, rank, query) for rank, hit in enumerate(document["hits"], start=1)]
 
 
-def _clip(hit: Any, rank: int, sentence: str) -> FoundClip:
+def _clip(hit: Any, rank: int, query: str) -> FoundClip:
     raw = hit.get("path_bytes")
     path = base64.b64decode(raw, validate=True) if raw else os.fsencode(str(hit["path"]))
     start_s, end_s = float(hit["start_s"]), float(hit["end_s"])
@@ -181,6 +182,6 @@ def _clip(hit: Any, rank: int, sentence: str) -> FoundClip:
         fingerprint=fingerprint,
         start_s=start_s,
         end_s=end_s,
-        sentence=sentence,
+        query=query,
         presence=None if presence is None else float(presence),
     )

@@ -39,7 +39,7 @@ class ClipRequest:
     """How the clip's name begins; made safe before use."""
     fingerprint: str = ""
     """What the source was when it was indexed; empty skips the comparison."""
-    sentence: str = ""
+    query: str = ""
     """The sentence that found it, for the manifest."""
     presence: float | None = None
     """How sure the find was, 0 to 1, for the manifest."""

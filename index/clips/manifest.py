@@ -95,7 +95,8 @@ def _clip(number: int, result: ClipResult) -> dict[str, Any]:
     return {
         "number": number,
         "status": "done" if result.ok else "failed",
-        "sentence": visible(request.sentence),
+        "query": visible(request.query),
+        "sentence": visible(request.query),
         "presence": request.presence,
         "source": {
             **_path(request.source),
@@ -140,7 +141,7 @@ def visible(text: str) -> str:
 
 
 def _table(record: dict[str, Any]) -> str:
-    """One line for each clip; a spreadsheet must not take a sentence for a formula."""
+    """One line for each clip; a spreadsheet must not take a query for a formula."""
     rows = [_row(clip, record) for clip in record["clips"]]
     columns = list(_row(_EMPTY, record))
     text = io.StringIO()
@@ -171,7 +172,7 @@ def _row(clip: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
         "frames": real.get("frames"),
         "mode": clip.get("mode"),
         "verified": made.get("verified"),
-        "sentence": clip.get("sentence"),
+        "query": clip.get("query"),
         "presence": clip.get("presence"),
         "notes": "; ".join(clip["notes"]),
         "failure": clip.get("failure"),

@@ -7,50 +7,27 @@ sampled once a second, as indexing would have done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from ..types import Encoder, VideoRow
-from .frame_source import FrameSource
+from ..types import VideoRow
 from .moments import Moment
+from .search import Search
 from .stretches import Range, joined, look_again
 
 
-@dataclass(frozen=True)
-class CloserSettings:
-    """How much is looked at, with the reasons."""
-
-    moments: int = 8
-    """Best coarse moments: those that are shown first, and some that may deserve to be."""
-    reach_s: float = 12.0
-    """Seconds on either side: key frames are mostly not farther apart."""
-    step_s: float = 1.0
-    """The rate of a full index."""
-
-
-def look_closer(
-    source: FrameSource,
-    encoder: Encoder,
-    moments: Sequence[Moment],
-    notes: dict[int, str],
-    progress: Callable[[int, int], None],
-    settings: CloserSettings | None = None,
-) -> bool:
+def look_closer(search: Search, moments: Sequence[Moment], notes: dict[int, str]) -> bool:
     """Adds frames around the best coarse moments to what localizers see.
 
     Args:
-        source: Gets the frames.
-        encoder: Encodes them; its vision tower is loaded now.
+        search: Its source gets the frames.
         moments: Best first; those of fully indexed videos need nothing.
         notes: By video: lines for people. Videos with one are left out; those whose file
             cannot be used get one.
-        progress: Told how much is done and in all.
-        settings: How much to look at.
 
     Returns:
         Whether there are new frames, so that moments are to be sought anew.
     """
-    settings = settings or CloserSettings()
+    settings = search.settings.closer
     coarse = [moment for moment in moments if moment.video.coarse]
     wanted: dict[int, list[Range]] = {}
     videos: dict[int, VideoRow] = {}
@@ -61,7 +38,8 @@ def look_closer(
             high = min(moment.video.duration_s, part.span.end_s + settings.reach_s)
             wanted.setdefault(moment.video.id, []).append((low, high))
     ranges = [(videos[key], range_s) for key in wanted for range_s in joined(wanted[key])]
-    stretches = look_again(ranges, encoder, settings.step_s, notes, progress)
+    progress = search.observer.refining
+    stretches = look_again(ranges, search.encoder, settings.step_s, notes, progress)
     for stretch in stretches:
-        source.add(stretch.video, stretch.times_s, stretch.vectors)
+        search.source.add(stretch.video, stretch.times_s, stretch.vectors)
     return bool(stretches)

@@ -2,56 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
-from ..types import ScoredSpan, Span, VideoRow
+from ..types import Span
+from .localizing import look
 from .moments import Moment
-from .scope import Scope
-
-Look = Callable[[VideoRow, float, float], list[ScoredSpan]]
-"""Proposals inside ``[start_s, end_s)`` of a video."""
-
-
-@dataclass(frozen=True)
-class ExtendSettings:
-    """How far a moment is followed, with the reasons."""
-
-    windows: int = 64
-    """Windows looked at for all moments of a search: about two and a half hours."""
-    least_share: float = 0.5
-    """Presence of a continuation, as a share of the moment's own."""
-    least_presence: float = 0.1
-    """Presence below which a moment is not worth following."""
-    touch_s: float = 2.0
-    """A continuation starts this near the end of what it continues."""
+from .search import Search
 
 
 class Extender:
-    """Joins to a moment what goes on beyond its window.
+    """Joins to a moment of a plain query what goes on beyond its window.
 
     Args:
-        look: Proposals inside a stretch of a video.
-        scope: What is searched.
-        window_s: Length of a window.
+        search: What is asked, and of what.
         cut_s: For each video, the inner edges of the windows that were localized; a
             span that ends on one may go on.
-        settings: How far to follow.
     """
 
-    def __init__(
-        self,
-        look: Look,
-        scope: Scope,
-        window_s: float,
-        cut_s: Mapping[int, Collection[float]],
-        settings: ExtendSettings | None = None,
-    ) -> None:
-        self._look = look
-        self._scope = scope
-        self._window_s = window_s
+    def __init__(self, search: Search, cut_s: Mapping[int, Collection[float]]) -> None:
+        self._search = search
+        self._window_s = search.localizer.window_s
         self._cut_s = cut_s
-        self._settings = settings or ExtendSettings()
+        self._settings = search.settings.extension
         self._left = self._settings.windows
 
     def extended(self, moment: Moment) -> Moment:
@@ -71,7 +44,7 @@ class Extender:
         return replace(moment, span=span, parts=(replace(part, span=span),))
 
     def _followed(self, moment: Moment, edge_s: float, direction: int) -> float:
-        low_s, high_s = self._scope.bounds_s(moment.video)
+        low_s, high_s = self._search.scope.bounds_s(moment.video)
         while self._left > 0:
             far_s = min(max(edge_s + direction * self._window_s, low_s), high_s)
             if abs(far_s - edge_s) < 1e-6:
@@ -89,7 +62,8 @@ class Extender:
         """Where the moment ends in the next window; None when it does not go on."""
         forward = far_s > edge_s
         least = self._settings.least_share * moment.presence
-        for proposal in self._look(moment.video, min(edge_s, far_s), max(edge_s, far_s)):
+        (proposals,) = look(self._search, moment.video, min(edge_s, far_s), max(edge_s, far_s))
+        for proposal in proposals:
             near_s = proposal.span.start_s if forward else proposal.span.end_s
             if proposal.presence >= least and abs(near_s - edge_s) <= self._settings.touch_s:
                 return proposal.span.end_s if forward else proposal.span.start_s

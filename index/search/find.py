@@ -1,10 +1,10 @@
-"""From a sentence to the moments of a library that it describes."""
+"""From a query to the moments of a library that it describes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..types import (
@@ -17,58 +17,22 @@ from ..types import (
     ScoredSpan,
     Sentence,
 )
-from .closer import CloserSettings, look_closer
+from .closer import look_closer
 from .extend import Extender
 from .frame_source import FrameSource
-from .localizing import Looker, Query, inside
+from .localizing import inside, look
 from .moments import Moment, distinct, distinct_spans, distinct_whole, join, single
 from .query import QueryPlan, parse
-from .refine import RefineSettings, refine
-from .retrieve import Candidate, RetrievalSettings, retrieve
+from .refine import refine
+from .retrieve import Candidate, retrieve
 from .scope import Scope, choose_videos
+from .search import FindObserver, Query, Search, SilentObserver
+from .settings import FindSettings
 
 if TYPE_CHECKING:
     from ..store.library import Library
     from ..store.sentences import SentenceCache
     from ..vectors.cache import VectorCache
-
-
-class FindObserver(Protocol):
-    """Told where a search stands."""
-
-    def searching(self, videos: int, frames: int) -> None:
-        """The library is open; so much of it is searched."""
-        ...
-
-    def localizing(self, windows: int) -> None:
-        """So many windows are looked at closely."""
-        ...
-
-    def refining(self, done: int, total: int) -> None:
-        """So much of the frames around edges has been decoded and encoded again."""
-        ...
-
-
-class SilentObserver:
-    """Implements FindObserver by saying nothing."""
-
-    def searching(self, videos: int, frames: int) -> None:
-        """Says nothing."""
-
-    def localizing(self, windows: int) -> None:
-        """Says nothing."""
-
-    def refining(self, done: int, total: int) -> None:
-        """Says nothing."""
-
-
-@dataclass(frozen=True)
-class FindSettings:
-    """How a search goes about it."""
-
-    retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
-    closer: CloserSettings = field(default_factory=CloserSettings)
-    refinement: RefineSettings = field(default_factory=RefineSettings)
 
 
 def find(
@@ -81,7 +45,7 @@ def find(
     observer: FindObserver | None = None,
     settings: FindSettings | None = None,
 ) -> FindResult:
-    """The moments that a sentence describes, best first, or an honest nothing.
+    """The moments that a query describes, best first, or an honest nothing.
 
     The answer is the same every time for the same library and request.
 
@@ -102,45 +66,39 @@ def find(
         ModelError: The encoder's vectors do not compare with the library's.
         LibraryError: The library is damaged.
     """
-    settings, observer = settings or FindSettings(), observer or SilentObserver()
     _check(request)
     library.check_space(encoder.space)
     scope = choose_videos(library, request)
-    frames = sum(video.frames for video in scope.videos.values())
-    observer.searching(len(scope.videos), frames)
-    plan = parse(request.sentence)
-    queries = [_query(part, encoder, cache, sentences) for part in plan.parts]
-    windows = _windows(cache, queries, scope, localizer.window_s, settings.retrieval)
-    observer.localizing(len(windows))
-    source = FrameSource(library)
-    looker = Looker(source, localizer, queries)
-    found = _moments(looker, windows, scope, plan)
+    plan = parse(request.query)
+    search = Search(
+        request=request,
+        scope=scope,
+        plan=plan,
+        queries=tuple(_query(part, encoder, cache, sentences) for part in plan.parts),
+        source=FrameSource(library),
+        encoder=encoder,
+        localizer=localizer,
+        observer=observer or SilentObserver(),
+        settings=settings or FindSettings(),
+    )
+    search.observer.searching(len(scope.videos), scope.frames)
+    windows = _windows(search, cache)
+    search.observer.localizing(len(windows))
+    found = _moments(search, windows)
     unread: dict[int, str] = {}
-    if request.refine and look_closer(
-        source, encoder, found, unread, observer.refining, settings.closer
-    ):
-        found = _moments(looker, windows, scope, plan)
+    if request.refine and look_closer(search, found, unread):
+        found = _moments(search, windows)
     chosen = [m for m in found if m.presence >= request.threshold][: request.limit] or found[:1]
+    if request.refine and chosen:
+        refined = refine(search, chosen, unread)
+        chosen = distinct([_clipped(moment, scope) for moment in refined])
     notes = [
         *scope.notes,
         *_coarse_notes(scope),
-        *(query.sentence.unread for query in queries if query.sentence.unread),
+        *(query.sentence.unread for query in search.queries if query.sentence.unread),
+        *unread.values(),
     ]
-    if request.refine and chosen:
-        chosen = refine(
-            source,
-            encoder,
-            localizer,
-            chosen,
-            plan,
-            queries,
-            unread,
-            observer.refining,
-            settings.refinement,
-        )
-        notes += unread.values()
-        chosen = distinct([_clipped(moment, scope) for moment in chosen])
-    return _result(request, chosen, scope, plan, localizer, encoder, frames, notes)
+    return _result(search, chosen, notes)
 
 
 def _coarse_notes(scope: Scope) -> list[str]:
@@ -154,8 +112,8 @@ def _coarse_notes(scope: Scope) -> list[str]:
 
 
 def _check(request: FindRequest) -> None:
-    if not request.sentence.strip():
-        raise UsageError("The sentence is empty.", 'Describe a moment: gz find "a dog jumps"')
+    if not request.query.strip():
+        raise UsageError("The query is empty.", 'Describe a moment: gz find "a dog jumps"')
     if request.limit < 1:
         raise UsageError(f"The number of hits must be at least 1, not {request.limit}.")
     if not 0 <= request.threshold <= 1:
@@ -179,41 +137,37 @@ def _query(
     return Query(sentence, background)
 
 
-def _windows(
-    cache: VectorCache,
-    queries: Sequence[Query],
-    scope: Scope,
-    window_s: float,
-    settings: RetrievalSettings,
-) -> list[Candidate]:
-    """Windows that any part of the sentence points to, without repeats.
+def _windows(search: Search, cache: VectorCache) -> list[Candidate]:
+    """Windows that any part of the query points to, without repeats.
 
     The parts of an order query are also looked for in each other's best videos: the
     second event may be so common that its own best windows all lie elsewhere.
     """
+    scope, window_s = search.scope, search.localizer.window_s
+    settings = search.settings.retrieval
+    asked = [query.sentence.pooled for query in search.queries]
     windows: dict[tuple[int, float], Candidate] = {}
-    found = [retrieve(cache, query.sentence.pooled, scope, window_s, settings) for query in queries]
+    found = [retrieve(cache, vector, scope, window_s, settings) for vector in asked]
     for candidates in found:
         for window in candidates:
             windows.setdefault((window.video.id, window.start_s), window)
-    if len(queries) > 1:
+    if len(asked) > 1:
         half = replace(settings, windows=settings.windows // 2)
         best = (window for group in found for window in group[: half.windows])
         partners = scope.only({window.video.id: window.video for window in best})
-        for query in queries:
-            for window in retrieve(cache, query.sentence.pooled, partners, window_s, half):
+        for vector in asked:
+            for window in retrieve(cache, vector, partners, window_s, half):
                 windows.setdefault((window.video.id, window.start_s), window)
     return list(windows.values())
 
 
-def _moments(
-    looker: Looker, windows: Sequence[Candidate], scope: Scope, plan: QueryPlan
-) -> list[Moment]:
+def _moments(search: Search, windows: Sequence[Candidate]) -> list[Moment]:
     """Distinct moments of the whole library, best first."""
+    scope, plan = search.scope, search.plan
     proposals: dict[int, list[list[ScoredSpan]]] = {}
     cut_s: dict[int, set[float]] = {}
     for window in windows:
-        parts = looker.look(window.video, window.start_s, window.end_s)
+        parts = look(search, window.video, window.start_s, window.end_s)
         known = proposals.setdefault(window.video.id, [[] for _ in plan.parts])
         for part, more in zip(known, parts, strict=True):
             part += more
@@ -236,8 +190,7 @@ def _moments(
             for proposal in part
         ]
     )
-    extender = Extender(looker.first, scope, looker.localizer.window_s, cut_s)
-    return distinct_whole(pieces, extender.extended)
+    return distinct_whole(pieces, Extender(search, cut_s).extended)
 
 
 def _clipped(moment: Moment, scope: Scope) -> Moment:
@@ -255,30 +208,22 @@ def _clipped(moment: Moment, scope: Scope) -> Moment:
     )
 
 
-def _result(
-    request: FindRequest,
-    moments: Sequence[Moment],
-    scope: Scope,
-    plan: QueryPlan,
-    localizer: Localizer,
-    encoder: Encoder,
-    frames: int,
-    notes: Sequence[str],
-) -> FindResult:
-    ordered = [_hit(rank, moment, plan) for rank, moment in enumerate(moments, 1)]
+def _result(search: Search, moments: Sequence[Moment], notes: Sequence[str]) -> FindResult:
+    request, scope = search.request, search.scope
+    ordered = [_hit(rank, moment, search.plan) for rank, moment in enumerate(moments, 1)]
     hits = tuple(hit for hit in ordered if hit.presence >= request.threshold)
     return FindResult(
         request=request,
         hits=hits,
         best_guess=None if hits or not ordered else ordered[0],
         searched_videos=len(scope.videos),
-        searched_frames=frames,
+        searched_frames=scope.frames,
         searched_s=sum(
             max(0.0, end_s - start_s)
             for start_s, end_s in map(scope.bounds_s, scope.videos.values())
         ),
-        localizer=localizer.name,
-        space_id=encoder.space.id,
+        localizer=search.localizer.name,
+        space_id=search.encoder.space.id,
         notes=tuple(notes),
     )
 

@@ -3,60 +3,41 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ..errors import LibraryError
-from ..types import Background, Localizer, ScoredSpan, Sentence, Span, VideoRow, Window
+from ..types import ScoredSpan, Span, VideoRow, Window
 from .frame_source import FrameSource
+from .search import Search
 
 
-@dataclass(frozen=True)
-class Query:
-    """One part of the sentence with what is known about it."""
+def look(search: Search, video: VideoRow, start_s: float, end_s: float) -> list[list[ScoredSpan]]:
+    """Proposals for each part of the query inside ``[start_s, end_s)``, the vectors read once."""
+    window = _read(search.source, video, start_s, end_s)
+    if window is None:
+        return [[] for _ in search.queries]
+    parts: list[list[ScoredSpan]] = []
+    for query in search.queries:
+        answer = search.localizer.localize(window, query.sentence, query.background)
+        clipped = ((p, inside(p.span, start_s, end_s)) for p in answer.spans)
+        parts.append([replace(p, span=span) for p, span in clipped if span is not None])
+    return parts
 
-    sentence: Sentence
-    background: Background
 
-
-@dataclass(frozen=True)
-class Looker:
-    """Localizes windows of the library for every part of the sentence."""
-
-    source: FrameSource
-    localizer: Localizer
-    queries: Sequence[Query]
-
-    def look(self, video: VideoRow, start_s: float, end_s: float) -> list[list[ScoredSpan]]:
-        """Proposals of each part inside ``[start_s, end_s)``, the vectors read once."""
-        window = self._read(video, start_s, end_s)
-        if window is None:
-            return [[] for _ in self.queries]
-        parts: list[list[ScoredSpan]] = []
-        for query in self.queries:
-            answer = self.localizer.localize(window, query.sentence, query.background)
-            clipped = ((p, inside(p.span, start_s, end_s)) for p in answer.spans)
-            parts.append([replace(p, span=span) for p, span in clipped if span is not None])
-        return parts
-
-    def first(self, video: VideoRow, start_s: float, end_s: float) -> list[ScoredSpan]:
-        """Proposals of the only part of a plain sentence."""
-        return self.look(video, start_s, end_s)[0]
-
-    def _read(self, video: VideoRow, start_s: float, end_s: float) -> Window | None:
-        times_s, vectors = self.source.frames(video, start_s, end_s)
-        if len(times_s) == 0:
-            return None
-        if not np.isfinite(vectors).all():
-            raise LibraryError(
-                f"The library {self.source.library.folder} holds damaged vectors of "
-                f"{os.fsdecode(video.path)}.",
-                "Repair it with: gz doctor --repair",
-            )
-        step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1.0
-        return Window(times_s, vectors, step_s, video.duration_s)
+def _read(source: FrameSource, video: VideoRow, start_s: float, end_s: float) -> Window | None:
+    times_s, vectors = source.frames(video, start_s, end_s)
+    if len(times_s) == 0:
+        return None
+    if not np.isfinite(vectors).all():
+        raise LibraryError(
+            f"The library {source.library.folder} holds damaged vectors of "
+            f"{os.fsdecode(video.path)}.",
+            "Repair it with: gz doctor --repair",
+        )
+    step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1.0
+    return Window(times_s, vectors, step_s, video.duration_s)
 
 
 def inside(span: Span, low_s: float, high_s: float) -> Span | None:

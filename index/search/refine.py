@@ -6,69 +6,31 @@ together. A source that is offline, missing or changed leaves its moment as it i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from ..types import (
-    Encoder,
-    Localizer,
-    ScoredSpan,
-    Span,
-    VideoRow,
-    Window,
-)
-from .frame_source import FrameSource
-from .localizing import Query
+from ..types import ScoredSpan, Span, VideoRow, Window
 from .moments import Moment
-from .query import QueryPlan
+from .search import Query, Search
+from .settings import RefineSettings
 from .stretches import Range, Stretch, joined, look_again
 
 
-@dataclass(frozen=True)
-class RefineSettings:
-    """How closely edges are looked at, with the reasons."""
-
-    moments: int = 5
-    """Best moments that are refined; a person reads these first."""
-    step_s: float = 0.25
-    """4 fps: edges to an eighth of a second for 4 times the work on few seconds."""
-    reach_s: float = 4.0
-    """Seconds decoded on either side of an edge: coarse samples are 1 s apart, and a
-    second or two more shows what inside and outside look like."""
-    context_s: float = 60.0
-    """Seconds of coarse frames kept around the moment."""
-
-
-def refine(
-    source: FrameSource,
-    encoder: Encoder,
-    localizer: Localizer,
-    moments: Sequence[Moment],
-    plan: QueryPlan,
-    queries: Sequence[Query],
-    notes: dict[int, str],
-    progress: Callable[[int, int], None],
-    settings: RefineSettings | None = None,
-) -> list[Moment]:
+def refine(search: Search, moments: Sequence[Moment], notes: dict[int, str]) -> list[Moment]:
     """The moments with tightened edges, in the same order.
 
     Args:
-        source: Where the frames of the first look are.
-        encoder: Encodes the fine frames; its vision tower is loaded now.
-        localizer: Places the edges.
+        search: Its encoder's vision tower is loaded now; its localizer places the edges.
         moments: What was found; the first few are refined.
-        plan: How the parts of the sentence belong together.
-        queries: One per part.
         notes: By video: lines for people. Videos with one are left as they are; those whose
             file cannot be used get one.
-        progress: Told how much is done and in all.
-        settings: How closely to look.
     """
-    settings = settings or RefineSettings()
+    settings = search.settings.refinement
     chosen = list(moments[: settings.moments])
-    stretches = look_again(_ranges(chosen, settings), encoder, settings.step_s, notes, progress)
+    ranges, progress = _ranges(chosen, settings), search.observer.refining
+    stretches = look_again(ranges, search.encoder, settings.step_s, notes, progress)
     refined: list[Moment] = []
     for moment in chosen:
         if moment.video.id in notes:
@@ -76,10 +38,10 @@ def refine(
             continue
         fine = [s for s in stretches if s.video.id == moment.video.id]
         parts = tuple(
-            _tightened(source, localizer, moment.video, part, query, fine, settings)
-            for part, query in zip(moment.parts, queries, strict=True)
+            _tightened(search, moment.video, part, query, fine)
+            for part, query in zip(moment.parts, search.queries, strict=True)
         )
-        refined.append(moment.moved(parts, plan))
+        refined.append(moment.moved(parts, search.plan))
     return refined + list(moments[settings.moments :])
 
 
@@ -99,19 +61,13 @@ def _ranges(moments: Sequence[Moment], settings: RefineSettings) -> list[tuple[V
 
 
 def _tightened(
-    source: FrameSource,
-    localizer: Localizer,
-    video: VideoRow,
-    part: ScoredSpan,
-    query: Query,
-    fine: Sequence[Stretch],
-    settings: RefineSettings,
+    search: Search, video: VideoRow, part: ScoredSpan, query: Query, fine: Sequence[Stretch]
 ) -> ScoredSpan:
     """The span with finer edges; a long one is handed over as its two ends."""
-    span = part.span
+    span, localizer = part.span, search.localizer
 
     def placed(piece: Span) -> Span:
-        window = _window(source, video, piece, fine, settings)
+        window = _window(search, video, piece, fine)
         proposal = replace(part, span=piece)
         return localizer.tighten(proposal, window, query.sentence, query.background).span
 
@@ -123,17 +79,12 @@ def _tightened(
     return replace(part, span=Span(first.start_s, last.end_s))
 
 
-def _window(
-    source: FrameSource,
-    video: VideoRow,
-    span: Span,
-    fine: Sequence[Stretch],
-    settings: RefineSettings,
-) -> Window:
+def _window(search: Search, video: VideoRow, span: Span, fine: Sequence[Stretch]) -> Window:
     """Fine frames where they were decoded, coarse ones elsewhere around the span."""
+    settings = search.settings.refinement
     low = max(0.0, span.start_s - settings.context_s)
     high = min(video.duration_s, span.end_s + settings.context_s)
-    times_s, vectors = source.frames(video, low, high)
+    times_s, vectors = search.source.frames(video, low, high)
     keep = np.ones(len(times_s), bool)
     all_times, all_vectors = [], []
     for stretch in fine:

@@ -9,32 +9,10 @@ from typing import TYPE_CHECKING
 
 from ..types import Vectors, VideoRow
 from .scope import Scope
+from .settings import RetrievalSettings
 
 if TYPE_CHECKING:
     from ..vectors.cache import FrameMatch, VectorCache
-
-
-@dataclass(frozen=True)
-class RetrievalSettings:
-    """How many frames and windows a search looks at, with the reasons."""
-
-    frames: int = 512
-    """Nearest frames per look; they fall into a few dozen windows in all but crowded
-    libraries."""
-    whole_frames: int = 8192
-    """A search of no more frames than this looks at all of them."""
-    windows: int = 48
-    """Windows that are localized: two hours of video, about a tenth of a second."""
-    windows_per_video: int = 8
-    """Before other videos have had their turn; the places that stay empty are then
-    filled with the rest."""
-    enough: int = 16
-    """Windows below which near-duplicate frames are taken to crowd the rest out."""
-    rounds: int = 4
-    """Further looks in that case."""
-    margin: float = 0.1
-    """A peak this near (in window lengths) to a window's edge gets its own window, so
-    that the moment around it is not cut in two."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +49,7 @@ def retrieve(
     """
     settings = settings or RetrievalSettings()
     ids = None if scope.everything else set(scope.videos)
-    frames = sum(video.frames for video in scope.videos.values())
+    frames = scope.frames
     limit = frames if frames <= settings.whole_frames else settings.frames
     matches = _look(cache, query, limit, ids, scope)
     peaks = _group(matches.kept, scope, window_s, settings.margin)

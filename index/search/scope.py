@@ -30,6 +30,11 @@ class Scope:
     """No hit ends later in its video; infinite without a limit."""
     notes: tuple[str, ...]
 
+    @property
+    def frames(self) -> int:
+        """Frames of all these videos."""
+        return sum(video.frames for video in self.videos.values())
+
     def bounds_s(self, video: VideoRow) -> tuple[float, float]:
         """The searched stretch of one video, ``[start, end)``; may be empty."""
         return self.after_s, min(self.before_s, video.duration_s)

@@ -53,9 +53,9 @@ class DemoVideo:
 
 @dataclass(frozen=True)
 class DemoQuery:
-    """A sentence and every moment that answers it."""
+    """A query and every moment that answers it."""
 
-    sentence: str
+    text: str
     path: Path | None
     """The only video that shows it; None for what never happens."""
     spans: tuple[Span, ...]
@@ -241,14 +241,14 @@ def _order_queries(rng: random.Random, plain: Sequence[DemoQuery]) -> list[DemoQ
     for a, b in pairs:
         if len(made) == _ORDER:
             break
-        if len(a.spans) + len(b.spans) > 2 or used & {a.sentence, b.sentence}:
+        if len(a.spans) + len(b.spans) > 2 or used & {a.text, b.text}:
             continue
         earlier = a.spans[0].end_s <= b.spans[0].start_s
         later = b.spans[0].end_s <= a.spans[0].start_s
-        said = f"{a.sentence} {'before' if earlier else 'after'} {b.sentence}"
+        said = f"{a.text} {'before' if earlier else 'after'} {b.text}"
         # "on the right before" may mean right before: such sentences are no fair question.
-        if (earlier or later) and set(parse(said).parts) == {a.sentence, b.sentence}:
-            used |= {a.sentence, b.sentence}
+        if (earlier or later) and set(parse(said).parts) == {a.text, b.text}:
+            used |= {a.text, b.text}
             made.append(DemoQuery(said, a.path, a.spans, "order"))
     return made
 

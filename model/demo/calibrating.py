@@ -94,7 +94,7 @@ def _evidence(
         for query in shelf.archive.queries:
             if query.kind == "order":
                 continue
-            sentence = encoder.encode_sentence(query.sentence)
+            sentence = encoder.encode_sentence(query.text)
             background = shelf.background(sentence, encoder)
             path, proposal, window = _best(shelf, sentence, background, localizer)
             if query.kind == "plain" and not _is_right(query, path, proposal):

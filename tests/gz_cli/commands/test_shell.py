@@ -91,7 +91,7 @@ def conversation(home: Path) -> Iterator[Conversation]:
 
 
 def test_a_program_gets_what_find_gives(home: Path, conversation: Conversation) -> None:
-    asked = {"id": "x1", "sentence": "a red thing", "k": 2}
+    asked = {"id": "x1", "query": "a red thing", "k": 2}
     answer = conversation.ask(json.dumps(asked))
     code, out, _ = gz(
         home, "find", "a red thing", "-k", "2", "--json", "--threshold", "0", "--no-refine"
@@ -101,24 +101,24 @@ def test_a_program_gets_what_find_gives(home: Path, conversation: Conversation) 
     assert answer == json.loads(out)
 
 
-def test_a_bare_line_is_a_sentence(conversation: Conversation) -> None:
+def test_a_bare_line_is_a_query(conversation: Conversation) -> None:
     answer = conversation.ask("a blue thing")
-    assert (answer["type"], answer["sentence"], answer["id"]) == ("find", "a blue thing", None)
+    assert (answer["type"], answer["query"], answer["id"]) == ("find", "a blue thing", None)
 
 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
         ("{nonsense", "no JSON"),
-        ('{"id": 7}', "no sentence"),
-        ('{"id": 7, "sentence": "a", "kk": 1}', "strange key"),
-        ('{"id": 7, "sentence": "a", "k": 0}', "not a number of hits"),
-        ('{"id": 7, "sentence": "a", "threshold": 2}', "between 0 and 1"),
-        ('{"id": 7, "sentence": "a", "refine": "no"}', "neither true nor false"),
-        ('{"id": 7, "sentence": "a", "after": "1:99"}', "not a time"),
-        ('{"id": 7, "sentence": ["a"]}', "is text"),
-        ('{"id": 7, "sentence": " "}', "empty"),
-        ('{"id": 7, "sentence": "a", "in": "/nowhere"}', "No indexed video"),
+        ('{"id": 7}', "no query"),
+        ('{"id": 7, "query": "a", "kk": 1}', "strange key"),
+        ('{"id": 7, "query": "a", "k": 0}', "not a number of hits"),
+        ('{"id": 7, "query": "a", "threshold": 2}', "between 0 and 1"),
+        ('{"id": 7, "query": "a", "refine": "no"}', "neither true nor false"),
+        ('{"id": 7, "query": "a", "after": "1:99"}', "not a time"),
+        ('{"id": 7, "query": ["a"]}', "is text"),
+        ('{"id": 7, "query": " "}', "empty"),
+        ('{"id": 7, "query": "a", "in": "/nowhere"}', "No indexed video"),
     ],
 )
 def test_no_bad_request_ends_it(conversation: Conversation, line: str, said: str) -> None:
@@ -131,7 +131,7 @@ def test_no_bad_request_ends_it(conversation: Conversation, line: str, said: str
 
 
 def test_settings_of_a_request(home: Path, conversation: Conversation) -> None:
-    request = {"sentence": "a red thing", "in": ["videos/a.mp4"], "after": "0:04", "before": 8}
+    request = {"query": "a red thing", "in": ["videos/a.mp4"], "after": "0:04", "before": 8}
     answer = conversation.ask(json.dumps(request))
     assert answer["searched"]["videos"] == 1
     assert all(hit["start_s"] >= 4 for hit in answer["hits"])

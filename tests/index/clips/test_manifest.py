@@ -20,7 +20,7 @@ from index.clips.export import ClipRequest, ExportOptions, export_clips
 from index.clips.manifest import manifest, visible, write_manifest
 from index.errors import NoSpaceError
 
-SENTENCE = '=HYPERLINK("x") – "a man, eating"'
+QUERY = '=HYPERLINK("x") – "a man, eating"'
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture
 def exported(source, tmp_path):
     requests = [
-        ClipRequest(source, 0.5, 1.5, "clip", sentence=SENTENCE, presence=0.83),
+        ClipRequest(source, 0.5, 1.5, "clip", query=QUERY, presence=0.83),
         ClipRequest(source, 1.0, 1.2, "clip"),
         ClipRequest(source + b"x", 1.0, 1.2, "gone"),
     ]
@@ -67,7 +67,8 @@ def test_json_says_what_was_cut_from_what(exported, source):
     assert first["asked"] == {"start_s": 0.5, "end_s": 1.5}
     assert first["real"] == {"start_s": 0.4, "end_s": 1.6, "frames": 30}
     assert first["clip"]["verified"]
-    assert (first["sentence"], first["presence"]) == (SENTENCE, 0.83)
+    assert (first["query"], first["presence"]) == (QUERY, 0.83)
+    assert first["sentence"] == QUERY, "the older name of the key stays"
     assert failed["status"] == "failed"
     assert "missing" in failed["failure"]
     assert failed["remedy"]
@@ -80,7 +81,7 @@ def test_csv_is_the_same_table_without_formulas(exported):
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["status"] for row in rows] == ["done", "done", "failed"]
-    assert rows[0]["sentence"] == f"'{SENTENCE}"
+    assert rows[0]["query"] == f"'{QUERY}"
     assert float(rows[0]["real_start_s"]) == pytest.approx(0.4)
     assert rows[0]["clip_sha256"] == results[0].clip_sha256
     assert rows[2]["real_start_s"] == ""

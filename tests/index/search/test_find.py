@@ -16,11 +16,13 @@ from index.errors import MediaError, ModelError, NothingIndexedError, UsageError
 from index.files import FileStat
 from index.media.fingerprint import fingerprint
 from index.sampling.sampler import sample_range
-from index.search.find import SilentObserver, find
+from index.search.find import find
 from index.search.moments import OrderPrior, distinct, join, single
 from index.search.query import parse
-from index.search.retrieve import RetrievalSettings, retrieve
+from index.search.retrieve import retrieve
 from index.search.scope import choose_videos
+from index.search.search import SilentObserver
+from index.search.settings import RetrievalSettings
 from index.store.library import Library
 from index.store.sentences import SentenceCache
 from index.types import FindRequest, SamplingReport, ScoredSpan, Span, VideoInfo, VideoRow

@@ -177,15 +177,15 @@ def test_the_truth_of_an_archive_holds(small_archive: demo.DemoArchive) -> None:
         assert query.path is not None
         assert query.spans
         assert all(span.end_s <= lengths[query.path] + 1e-6 for span in query.spans)
-        assert parse(query.sentence).relation == ("then" if query.kind == "order" else "single")
+        assert parse(query.text).relation == ("then" if query.kind == "order" else "single")
 
 
 def test_order_queries_ask_for_their_first_clause(small_archive: demo.DemoArchive) -> None:
-    plain = {q.sentence: q for q in small_archive.queries if q.kind == "plain"}
+    plain = {q.text: q for q in small_archive.queries if q.kind == "plain"}
     for query in small_archive.queries:
         if query.kind != "order":
             continue
-        plan = parse(query.sentence)
+        plan = parse(query.text)
         (asked,) = plan.answer
         assert plain[plan.parts[asked]].spans == query.spans
         first, second = (plain[part] for part in plan.parts)
@@ -196,8 +196,8 @@ def test_order_queries_ask_for_their_first_clause(small_archive: demo.DemoArchiv
 def test_the_seed_decides_everything(tmp_path: Path, small_archive: demo.DemoArchive) -> None:
     again = demo.make_archive(tmp_path, seed=5, videos=2)
     assert [v.script for v in again.videos] == [v.script for v in small_archive.videos]
-    assert [(q.sentence, q.spans) for q in again.queries] == [
-        (q.sentence, q.spans) for q in small_archive.queries
+    assert [(q.text, q.spans) for q in again.queries] == [
+        (q.text, q.spans) for q in small_archive.queries
     ]
     rng = random.Random("archive/6")
     assert demo.make_scripts(rng, 2) != [v.script for v in small_archive.videos]
@@ -210,7 +210,7 @@ def test_a_full_archive_asks_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert sum(query.kind == "plain" for query in queries) >= 40
         assert sum(query.kind == "absent" for query in queries) == 20
         assert sum(query.kind == "order" for query in queries) >= 5
-        assert len({query.sentence for query in queries}) == len(queries)
+        assert len({query.text for query in queries}) == len(queries)
 
 
 def test_annotated_videos_are_read_as_a_data_set(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def _result(query: demo.DemoQuery, path: Path | None, span: Span | None) -> Find
     hits = ()
     if path is not None and span is not None:
         hits = (Hit(1, bytes(path), "f", span, 0.9, 1.0, 99.0, True, ()),)
-    return FindResult(FindRequest(query.sentence), hits, None, 1, 1, 1.0, "x", "y")
+    return FindResult(FindRequest(query.text), hits, None, 1, 1, 1.0, "x", "y")
 
 
 def test_scores_are_counted_right() -> None:
