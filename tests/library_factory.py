@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Collection
@@ -42,6 +43,22 @@ def add_video(
     library.stage_chunk(video_id, times[fresh], unit_vectors(frames, seed)[fresh])
     library.commit_video(video_id, SamplingReport(float(frames), 0, False), INFO)
     return video_id
+
+
+def make_older(path: Path) -> None:
+    """Turns a library file into one from before rows and chunks had checksums."""
+    with sqlite3.connect(path) as connection:
+        triggers = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
+        for (name,) in triggers.fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        for table in ("meta", "roots", "videos", "versions"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN digest")
+        connection.execute("ALTER TABLE versions DROP COLUMN contents")
+        connection.execute("DROP TABLE checksums")
+        connection.execute("DROP TABLE meta_copy")
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name LIKE 'checksums%'")
+        connection.execute("PRAGMA user_version = 2")
+    connection.close()
 
 
 def brute_force(

@@ -12,7 +12,7 @@ from ..files import WriterLock, remove_partials, shown
 from ..store import audit
 from ..store.library import Library
 from ..store.salvage import salvage
-from ..store.schema import REBUILD
+from ..store.schema import REBUILD, REPAIR
 from ..vectors.published import (
     NOTE_NAME,
     Publication,
@@ -58,6 +58,7 @@ def check(folder: Path, repair: bool = False) -> list[Finding]:
         with _opened(folder, repair) as library:
             findings = list(_file_findings(library, repair))
             if all(finding.repaired for finding in findings):
+                findings += _checksum_findings(library, repair)
                 findings += _row_findings(library, repair)
                 findings += _vector_findings(library, repair)
             findings += _cache_findings(library, repair)
@@ -71,11 +72,11 @@ def check(folder: Path, repair: bool = False) -> list[Finding]:
 @contextlib.contextmanager
 def _opened(folder: Path, repair: bool) -> Iterator[Library]:
     if not repair:
-        with Library.open_readonly(folder) as library, library.snapshot():
+        with Library.open_unproved(folder, readonly=True) as library, library.snapshot():
             yield library
         return
-    Library.open_readonly(folder).close()  # nothing is made where there is no library
-    with WriterLock(folder), Library.create_or_open(folder) as library:
+    Library.open_unproved(folder, readonly=True).close()  # nothing is made where there is none
+    with WriterLock(folder), Library.open_unproved(folder, readonly=False) as library:
         yield library
 
 
@@ -92,6 +93,19 @@ def _file_findings(library: Library, repair: bool) -> Iterator[Finding]:
     if library.integrity_problems():
         raise LibraryError(what, REBUILD)
     yield Finding(f"look-up tables of the library were damaged: {problems[0]}", "", True)
+
+
+def _checksum_findings(library: Library, repair: bool) -> Iterator[Finding]:
+    damaged = audit.unsound_rows(library)
+    if repair and damaged:
+        audit.drop_unsound_rows(library, damaged)
+    for row in damaged:
+        if row.video is not None:
+            yield _video_finding(row.video[1], "what is known of it was damaged", repair)
+        elif row.key is not None:
+            yield Finding(f"a damaged row of {row.table}", REPAIR * (not repair), repair)
+        else:
+            yield Finding(f"{row.table} is not what was written", REPAIR * (not repair), repair)
 
 
 def _salvaged(folder: Path, error: LibraryError) -> Finding:

@@ -10,15 +10,21 @@ from __future__ import annotations
 from ..failpoints import reached
 from ..files import FileStat
 from ..types import SamplingReport, Times, Vectors, VideoInfo
-from .reading import HalfVectors, LibraryReader
+from .contents import entry
+from .frame_reading import FrameReader, HalfVectors
 from .versions import add_tokens, chunked, frame_tokens, prepared
 
+_KEEP_META = (
+    "INSERT INTO meta (key, value) VALUES (?, ?) "
+    "ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+)
 
-class AttemptWriter(LibraryReader):
+
+class AttemptWriter(FrameReader):
     """One library, as far as getting vectors into it goes."""
 
     def _set_meta(self, key: str, value: str) -> None:
-        self._all("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [key, value])
+        self._all(_KEEP_META, [key, value])
 
     def _bump(self) -> None:
         self._all("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
@@ -129,18 +135,23 @@ class AttemptWriter(LibraryReader):
             return
         tokens = frame_tokens(times, half)
         with self._transaction():
-            row = self._row("SELECT frames, token FROM versions WHERE id = ?", [staging])
-            self._append(staging, int(row[0]), times, half)
+            frames, token, contents = self._row(
+                "SELECT frames, token, contents FROM versions WHERE id = ?", [staging]
+            )
+            contents += self._append(staging, int(frames), times, half)
             self._all(
-                "UPDATE versions SET frames = frames + ?, last_s = ?, token = ? WHERE id = ?",
-                [len(times), float(times[-1]), add_tokens(row[1], tokens), staging],
+                "UPDATE versions SET frames = frames + ?, last_s = ?, token = ?, contents = ? "
+                "WHERE id = ?",
+                [len(times), float(times[-1]), add_tokens(token, tokens), contents, staging],
             )
             # Progress shows that the file is not what ended the attempts before.
             self._all("UPDATE videos SET attempts = min(attempts, 1) WHERE id = ?", [video_id])
             reached("before_stage_commit")
         reached("after_stage")
 
-    def _append(self, version: int, first_frame: int, times: Times, half: HalfVectors) -> None:
+    def _append(self, version: int, first_frame: int, times: Times, half: HalfVectors) -> bytes:
+        """Writes chunks; returns what the version's list of contents says about them."""
+        contents = b""
         for first, part_times, part in chunked(times, half, first_frame):
             self._all(
                 "INSERT INTO chunks (version_id, first_frame, frames, first_s, last_s, "
@@ -148,6 +159,8 @@ class AttemptWriter(LibraryReader):
                 [version, first, len(part), float(part_times[0]), float(part_times[-1]),
                  part_times.tobytes(), part.tobytes()],
             )  # fmt: skip
+            contents += entry(first, part_times, part_times.tobytes(), part.tobytes())
+        return contents
 
     def commit_video(self, video_id: int, report: SamplingReport, info: VideoInfo) -> None:
         """Makes all staged pieces visible and removes the older version, in one transaction.
@@ -210,7 +223,8 @@ class AttemptWriter(LibraryReader):
                     [space.id, token, len(times), float(times[-1]), video_id],
                 )[0]
             )
-            self._append(version, 0, times, half)
+            contents = self._append(version, 0, times, half)
+            self._all("UPDATE versions SET contents = ? WHERE id = ?", [contents, version])
             self._write_info(version, info, report)
             self._all(
                 "UPDATE videos SET visible_version = ?, attempts = 0, reason = '', absent = 0 "

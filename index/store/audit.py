@@ -6,14 +6,17 @@ is done with the answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import GzError
+from ..errors import GzError, LibraryError
+from ..files import shown
+from .checksums import TABLES, DamagedRow, damaged_rows, restore_meta, seal
+from .contents import entry
 from .library import Library
-from .schema import explained
+from .schema import REBUILD, explained
 from .versions import NORM_TOLERANCE, add_tokens, frame_tokens
 
 _ORPHANS = {
@@ -35,6 +38,52 @@ class BrokenVersion:
     version_id: int
     visible: bool
     reason: str
+
+
+def unsound_rows(library: Library) -> list[DamagedRow]:
+    """Rows that are not what was written, and tables that lost some."""
+    with explained(library._path), library.snapshot():
+        return list(damaged_rows(library._db))
+
+
+def drop_unsound_rows(library: Library, rows: Collection[DamagedRow]) -> None:
+    """Removes damaged rows, with all that hung on them, and takes the rest for right.
+
+    What the library says about itself is put right from its second copy. A video whose
+    row is removed is new to the next run.
+
+    Raises:
+        LibraryError: The damage is such that rows cannot be told apart.
+    """
+    if any(row.key is None and row.table not in TABLES for row in rows):
+        raise LibraryError(f"the library {shown(library._path)} has a damaged schema", REBUILD)
+    with library._transaction():
+        restore_meta(library._db)
+        if not library.generation or not library.id:
+            raise LibraryError(f"the library {shown(library._path)} lost its identity", REBUILD)
+        for row in rows:
+            _drop_row(library, row)
+        library._bump()
+        seal(library._db)
+
+
+def _drop_row(library: Library, row: DamagedRow) -> None:
+    if row.key is None or row.table == "meta":
+        return
+    if row.table == "versions":
+        # A version points to its video and the video to it: either may still be right.
+        library._all("DELETE FROM chunks WHERE version_id = ?", [row.key])
+        videos = library._all("SELECT id FROM videos WHERE visible_version = ?", [row.key])
+        for (video_id,) in videos:
+            _reset(library, video_id, row.key)
+    if row.table == "videos":
+        library._all(
+            "DELETE FROM chunks WHERE version_id IN (SELECT id FROM versions WHERE video_id = ?)",
+            [row.key],
+        )
+        library._all("DELETE FROM versions WHERE video_id = ?", [row.key])
+    key = TABLES[row.table]
+    library._all(f"DELETE FROM {row.table} WHERE {key} = ?", [row.key])  # noqa: S608
 
 
 def orphans(library: Library) -> dict[str, int]:
@@ -65,22 +114,25 @@ def lost_versions(library: Library) -> list[tuple[int, bytes]]:
 def broken_versions(library: Library) -> Iterator[BrokenVersion]:
     """Reads every frame of the library and names the versions that are not sound."""
     versions = library._all(
-        "SELECT versions.id, video_id, path, visible_version IS versions.id, frames, token "
+        "SELECT versions.id, video_id, path, visible_version IS versions.id, frames, token, "
+        "contents "
         "FROM versions JOIN videos ON videos.id = video_id ORDER BY versions.id"
     )
-    for version_id, video_id, path, visible, frames, token in versions:
+    for version_id, video_id, path, visible, frames, token, contents in versions:
         try:
             with explained(library._path):
-                reason = _fault(library, version_id, frames, token, bool(visible))
+                reason = _fault(library, version_id, frames, token, contents, bool(visible))
         except (GzError, ValueError, TypeError) as error:
             reason = str(error)
         if reason:
             yield BrokenVersion(video_id, bytes(path), version_id, bool(visible), reason)
 
 
-def _fault(library: Library, version_id: int, frames: int, token: bytes, visible: bool) -> str:
+def _fault(
+    library: Library, version_id: int, frames: int, token: bytes, contents: bytes, visible: bool
+) -> str:
     """What is wrong with the frames of a version; empty when nothing is."""
-    seen, last_s, sums = 0, -1.0, bytes(8)
+    seen, last_s, sums, listed = 0, -1.0, bytes(8), b""
     chunks = library._db.execute(
         "SELECT first_frame, frames, first_s, last_s, times, vectors FROM chunks "
         "WHERE version_id = ? ORDER BY first_frame",
@@ -99,9 +151,11 @@ def _fault(library: Library, version_id: int, frames: int, token: bytes, visible
             return "vectors are not of length one"
         seen, last_s = seen + count, float(times[-1])
         sums = add_tokens(sums, frame_tokens(times, half))
+        listed += entry(first_frame, times, times_blob, vectors_blob)
     if seen != frames or (visible and not seen):
         return "frames are missing"
-    return "" if sums == token else "vectors are not those that were written"
+    whole = sums == token and listed == contents
+    return "" if whole else "vectors are not those that were written"
 
 
 def drop_version(library: Library, video_id: int, version_id: int) -> None:

@@ -13,13 +13,14 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Self
 
 from ..errors import UsageError
 from ..files import FileStat, shown
 from ..types import EmbeddingSpace
 from .attempts import AttemptWriter, signed, stat_columns
-from .reading import HalfVectors as HalfVectors
-from .reading import Segment as Segment
+from .frame_reading import HalfVectors as HalfVectors
+from .frame_reading import Segment as Segment
 from .schema import DATABASE_NAME, open_readable, open_writable, set_aside
 from .sentences import SentenceCache as SentenceCache
 
@@ -43,7 +44,7 @@ class Library(AttemptWriter):
                 f"the library folder {shown(folder)} cannot be made: {error.strerror}",
                 "choose a folder of yours with --library",
             ) from error
-        return cls(folder, open_writable(folder / DATABASE_NAME), readonly=False)
+        return cls(folder, open_writable(folder / DATABASE_NAME), readonly=False)._proved()
 
     @classmethod
     def open_readonly(cls, folder: Path) -> Library:
@@ -53,7 +54,30 @@ class Library(AttemptWriter):
             NothingIndexedError: There is no library yet.
             LibraryError: Damaged, or made by a newer gz.
         """
-        return cls(folder, open_readable(folder / DATABASE_NAME), readonly=True)
+        return cls(folder, open_readable(folder / DATABASE_NAME), readonly=True)._proved()
+
+    @classmethod
+    def open_unproved(cls, folder: Path, readonly: bool) -> Library:
+        """Opens an existing library whose rows may be damaged, to find out what is.
+
+        Raises:
+            NothingIndexedError: There is no library yet.
+            LibraryError: It cannot be opened at all.
+        """
+        opened = open_readable(folder / DATABASE_NAME)
+        if not readonly:
+            opened.close()
+            opened = open_writable(folder / DATABASE_NAME)
+        return cls(folder, opened, readonly)
+
+    def _proved(self) -> Self:
+        """Itself, once its rows were found to be what was written."""
+        try:
+            self._require_sound_rows()
+        except BaseException:
+            self.close()
+            raise
+        return self
 
     @staticmethod
     def set_aside(folder: Path) -> Path | None:
@@ -132,5 +156,7 @@ class Library(AttemptWriter):
         """Writes down a named folder or file and its device."""
         with self._transaction():
             self._all(
-                "INSERT OR REPLACE INTO roots (path, device) VALUES (?, ?)", [path, signed(device)]
+                "INSERT INTO roots (path, device) VALUES (?, ?) "
+                "ON CONFLICT (path) DO UPDATE SET device = excluded.device",
+                [path, signed(device)],
             )

@@ -1,28 +1,23 @@
-"""The reading side of a library: videos, their state, their frames; no statement here writes.
+"""The reading side of a library: what it is, its videos and their state; nothing here writes.
 
-Together with `schema` and `store` this is the only place that speaks SQL.
+Its rows are looked at as a whole, once for each state that another process left, so
+that a row which was damaged on the disk is never believed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-import numpy as np
-import numpy.typing as npt
-
 from ..errors import LibraryError, ModelError
 from ..files import FileStat, shown
-from ..types import EmbeddingSpace, Times, Vectors, VideoRow
-from .schema import DATABASE_NAME, explained, integrity_problems
-
-HalfVectors = npt.NDArray[np.float16]
-"""float16 [T, D], as stored."""
+from ..types import EmbeddingSpace, VideoRow
+from .checksums import DamagedRow, damaged_rows
+from .schema import DATABASE_NAME, REBUILD, REPAIR, explained, integrity_problems
 
 _ROWS = """
     SELECT videos.id, path, CASE WHEN status IN ('failed', 'quarantined')
@@ -35,16 +30,6 @@ _ROWS = """
 """
 
 
-@dataclass(frozen=True)
-class Segment:
-    """The visible vectors of one video, as a cache would know them again."""
-
-    video_id: int
-    token: int
-    """64 bits that depend on every time and vector of the video, and on nothing else."""
-    frames: int
-
-
 class LibraryReader:
     """One open library, as far as reading goes."""
 
@@ -54,6 +39,7 @@ class LibraryReader:
         self._db = db
         self._path = folder / DATABASE_NAME
         self._space: EmbeddingSpace | None = None
+        self._proved_state = -1
 
     def close(self) -> None:
         """Closes the file; what was committed is on disk."""
@@ -95,6 +81,31 @@ class LibraryReader:
         """Everything read inside the block is one committed state, whatever a writer does."""
         with self._transaction():
             yield
+
+    def _require_sound_rows(self) -> None:
+        """Looks at all rows once for each state of the library that another process left.
+
+        Raises:
+            LibraryError: A row is not what was written; the video is named.
+        """
+        if self._state() == self._proved_state:
+            return
+        with self.snapshot():
+            damage = next(damaged_rows(self._db), None)
+            if damage is not None:
+                raise self._damaged_row(damage)
+            self._proved_state = self._state()
+
+    def _state(self) -> int:
+        """Another number after every change by another process."""
+        return int(self._row("PRAGMA data_version")[0])
+
+    def _damaged_row(self, damage: DamagedRow) -> LibraryError:
+        if damage.video is not None:
+            what = f"what it says about {shown(damage.video[1])} is not what was written"
+            return LibraryError(f"the library {shown(self._path)} is damaged: {what}", REPAIR)
+        what = f"{damage.table} is not what was written"
+        return LibraryError(f"the library {shown(self._path)} is damaged: {what}", REBUILD)
 
     # What the library is
 
@@ -159,13 +170,14 @@ class LibraryReader:
             status: Only those ``indexed``, ``pending``, ``failed`` or ``quarantined``.
             searchable: Only those with visible vectors whose file is there.
         """
+        self._require_sound_rows()
         where, parameters = ["1"], []
         if status is not None:
             where.append("status = ?")
             parameters.append(status)
         if searchable:
             where.append("videos.id IN (SELECT video_id FROM searchable)")
-        rows = self._all(f"{_ROWS} WHERE {' AND '.join(where)} ORDER BY path", parameters)
+        rows = self._all(f"{_ROWS} WHERE {' AND '.join(where)} ORDER BY +path", parameters)
         return [_video(row) for row in rows]
 
     def video(self, video_id: int) -> VideoRow | None:
@@ -214,103 +226,6 @@ class LibraryReader:
         """Folders and files that were indexed by name, with the device each was on."""
         rows = self._all("SELECT path, device FROM roots")
         return {bytes(path): device % (1 << 64) for path, device in rows}
-
-    # Vectors
-
-    def segments(self) -> list[Segment]:
-        """All searchable videos with the tokens of their vectors, by video id."""
-        rows = self._all("SELECT video_id, token, frames FROM searchable ORDER BY video_id")
-        return [Segment(row[0], int.from_bytes(row[1], "little"), row[2]) for row in rows]
-
-    def read_vectors(
-        self, video_id: int, start_s: float | None = None, end_s: float | None = None
-    ) -> tuple[Times, Vectors]:
-        """The visible frames of a video in ``[start_s, end_s)``, read as a slice.
-
-        Returns:
-            Times float64 [T] and vectors float32 [T, D]; T is 0 where nothing is visible.
-        """
-        low = -np.inf if start_s is None else start_s
-        high = np.inf if end_s is None else end_s
-        rows = self._all(
-            "SELECT times, vectors FROM chunks WHERE version_id = "
-            "(SELECT visible_version FROM videos WHERE id = ?) AND last_s >= ? AND first_s < ? "
-            "ORDER BY first_frame",
-            [video_id, low, high],
-        )
-        times, half = self._joined(rows)
-        inside = (times >= low) & (times < high)
-        return times[inside], half[inside].astype(np.float32)
-
-    def read_frames(
-        self, segment: Segment, numbers: npt.NDArray[np.int64]
-    ) -> tuple[Times, Vectors] | None:
-        """Single frames of a video by number, in the order asked.
-
-        Returns:
-            Times float64 [K] and vectors float32 [K, D]; None when the video has
-            changed since `segment` was read.
-        """
-        places = self._all(
-            "SELECT first_frame, frames FROM chunks WHERE version_id = (SELECT version_id "
-            "FROM searchable WHERE video_id = ? AND token = ?) ORDER BY first_frame",
-            [segment.video_id, segment.token.to_bytes(8, "little")],
-        )
-        if not places:
-            return None
-        firsts = np.array([first for first, _ in places], np.int64)
-        chunk = np.searchsorted(firsts, numbers, side="right") - 1
-        times = np.empty(len(numbers), np.float64)
-        vectors: Vectors | None = None
-        for number in np.unique(chunk):
-            row = self._one(
-                "SELECT times, vectors FROM chunks WHERE first_frame = ? AND version_id = "
-                "(SELECT version_id FROM searchable WHERE video_id = ? AND token = ?)",
-                [int(firsts[number]), segment.video_id, segment.token.to_bytes(8, "little")],
-            )
-            if row is None:
-                return None
-            part_times, half = self._joined([row])
-            chosen = chunk == number
-            within = numbers[chosen] - firsts[number]
-            if vectors is None:
-                vectors = np.empty((len(numbers), half.shape[1]), np.float32)
-            times[chosen], vectors[chosen] = part_times[within], half[within]
-        return None if vectors is None else (times, vectors)
-
-    def iter_frames(
-        self, video_ids: Collection[int] | None = None
-    ) -> Iterator[tuple[Segment, Times, HalfVectors]]:
-        """All searchable frames, chunk by chunk, by video id; use inside `snapshot`.
-
-        Yields:
-            The segment, times float64 [T] and vectors float16 [T, D] of a chunk.
-        """
-        wanted = None if video_ids is None else set(video_ids)
-        for segment in self.segments():
-            if wanted is not None and segment.video_id not in wanted:
-                continue
-            with explained(self._path):
-                chunks = self._db.execute(
-                    "SELECT times, vectors FROM chunks WHERE version_id = "
-                    "(SELECT version_id FROM searchable WHERE video_id = ?) ORDER BY first_frame",
-                    [segment.video_id],
-                )
-                for row in chunks:
-                    yield segment, *self._joined([row])
-
-    def _joined(self, rows: Sequence[tuple[Any, ...]]) -> tuple[Times, HalfVectors]:
-        """Chunk blobs to arrays; a blob of the wrong length is damage, not a crash."""
-        dim = self.dim
-        try:
-            times = np.frombuffer(b"".join(row[0] for row in rows), "<f8")
-            flat = np.frombuffer(b"".join(row[1] for row in rows), "<f2")
-            return times, flat.reshape(len(times), dim)
-        except (TypeError, ValueError) as error:
-            raise LibraryError(
-                f"the library {shown(self._path)} is damaged: a video's vectors are incomplete",
-                "run `gz doctor --repair`",
-            ) from error
 
     # Soundness
 

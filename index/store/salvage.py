@@ -15,6 +15,7 @@ from typing import Any
 
 from ..failpoints import reached
 from . import audit
+from .checksums import digest, is_undamaged
 from .library import Library
 from .schema import DATABASE_NAME, explained, open_readable, open_writable, set_aside
 
@@ -80,12 +81,12 @@ def _copy_rows(old: Any, new: Library, copy: Path) -> bool:
     """Copies every row that can be read; False when even the library's identity cannot."""
     with explained(copy):
         try:
-            meta = dict(old.execute("SELECT key, value FROM meta").fetchall())
+            meta = _sound_meta(old)
         except sqlite3.DatabaseError:
             return False
-        if "space" not in meta:
+        if not {"space", "generation", "library_id"} <= meta.keys():
             return False
-        meta["generation"] = str(int(meta.get("generation", 0)) + 1)
+        meta["generation"] = str(int(meta["generation"]) + 1)
         with new._transaction():
             # Rows come in any order, and some of those that others point to never come.
             for key, value in meta.items():
@@ -98,9 +99,21 @@ def _copy_rows(old: Any, new: Library, copy: Path) -> bool:
     return True
 
 
+def _sound_meta(old: Any) -> dict[str, str]:
+    """What the library says about itself, of its two copies the one that is sound."""
+    meta: dict[str, str] = {}
+    for table in ("meta_copy", "meta"):
+        with contextlib.suppress(sqlite3.DatabaseError):
+            rows = old.execute(f"SELECT key, value, digest FROM {table}").fetchall()  # noqa: S608
+            meta |= {key: value for key, value, said in rows if said == digest(key, value)}
+    return meta
+
+
 def _copy_roots(old: Any, new: Library) -> None:
     with contextlib.suppress(sqlite3.DatabaseError):
-        for path, device in old.execute("SELECT path, device FROM roots").fetchall():
+        for path, device, said in old.execute("SELECT path, device, digest FROM roots").fetchall():
+            if said != digest(path, device):
+                continue
             new._all("INSERT INTO roots (path, device) VALUES (?, ?)", [path, device])
 
 
@@ -118,7 +131,7 @@ def _readable_rows(old: Any, table: str) -> Iterator[tuple[Any, ...]]:
             row = old.execute(f"SELECT * FROM {table} WHERE id = ?", [number]).fetchone()  # noqa: S608
         except (sqlite3.DatabaseError, UnicodeDecodeError):
             continue
-        if row is not None:
+        if row is not None and is_undamaged(old, table, row):
             yield row
 
 

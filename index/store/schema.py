@@ -20,6 +20,8 @@ from sqlite_utils import Database, Migrations
 
 from ..errors import GzError, LibraryError, LockedError, NothingIndexedError, UsageError
 from ..files import WriterLock, no_space, shown
+from .checksums import covered_rows, damaged_rows, offer_digest, seal, unseal
+from .contents import list_contents
 
 SCHEMA = Migrations("groundzero")
 DATABASE_NAME = "library.db"
@@ -34,6 +36,7 @@ _NO_SPACE = {
     sqlite3.SQLITE_IOERR_TRUNCATE,
     sqlite3.SQLITE_IOERR_SHMSIZE,
 }
+REPAIR = "run `gz doctor --repair`, then `gz index`"
 REBUILD = (
     "run `gz doctor --repair` to save what is sound, or `gz index --rebuild` on your folders "
     "to start anew; the old file is set aside, not deleted"
@@ -121,8 +124,16 @@ def coarse_versions(db: Database) -> None:
     db.execute("PRAGMA user_version = 2")
 
 
+def checksums_of_rows_and_chunks(db: Database) -> None:
+    """Whatever decides an answer is checked when it is read; see `checksums`, `contents`."""
+    db.execute("ALTER TABLE versions ADD COLUMN contents BLOB NOT NULL DEFAULT x''")
+    list_contents(db)
+    covered_rows(db)
+
+
 SCHEMA()(videos_versions_and_chunks)
 SCHEMA()(coarse_versions)
+SCHEMA()(checksums_of_rows_and_chunks)
 
 
 def schema_version() -> int:
@@ -185,7 +196,7 @@ def open_writable(path: Path) -> Database:
             _enable_wal(db, path)
             # FULL: a commit outlives a power cut, at one fsync for each video or piece of one.
             db.execute("PRAGMA synchronous = FULL")
-            SCHEMA.apply(db)
+            _bring_up_to_date(db, path)
         except BaseException:
             db.close()
             raise
@@ -228,6 +239,23 @@ def open_readable(path: Path) -> Database:
     return open_readable(path)
 
 
+def _bring_up_to_date(db: Database, path: Path) -> None:
+    """Applies what has come to the schema since a library was made, all of it or nothing."""
+    if _version(db) == schema_version():
+        return
+    with db.atomic():
+        if "checksums" in db.table_names():
+            # Sealing what is damaged would declare it sound.
+            if any(damaged_rows(db)):
+                raise LibraryError(f"the library {shown(path)} is damaged", REBUILD)
+            unseal(db)
+        if not SCHEMA.pending(db):
+            raise LibraryError(f"the library {shown(path)} is damaged: its header", REBUILD)
+        SCHEMA.apply(db)
+        seal(db)
+        db.execute(f"PRAGMA user_version = {schema_version()}")
+
+
 def set_aside(path: Path) -> Path | None:
     """Renames a library and its log out of the way; returns the new name, None without one."""
     if not path.exists():
@@ -261,6 +289,7 @@ def _connect(path: Path, how: str) -> Database:
     )
     try:
         connection.execute("PRAGMA schema_version").fetchone()
+        offer_digest(connection)
         return Database(connection, execute_plugins=False)
     except BaseException:
         connection.close()

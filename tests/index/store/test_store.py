@@ -22,6 +22,7 @@ from library_factory import (
     SPACE,
     STAT,
     add_video,
+    make_older,
     open_library,
     run_python,
     unit_vectors,
@@ -106,7 +107,8 @@ def test_a_slice_reads_only_its_chunks(library):
     library._joined = lambda rows: joined.append(len(rows)) or real(rows)
     library.read_vectors(video_id, 3000.0, 3150.0)
     assert joined == [4]
-    plan = library._all(f"EXPLAIN QUERY PLAN {statements[0]}")
+    (read,) = [statement for statement in statements if "FROM chunks" in statement]
+    plan = library._all(f"EXPLAIN QUERY PLAN {read}")
     assert any("USING INDEX chunks_by_place" in str(step) for step in plan)
 
 
@@ -461,28 +463,35 @@ def test_a_newer_library_is_left_untouched(tmp_path):
     assert digest_file(path) == digest
 
 
+def all_migrations() -> Migrations:
+    migrations = Migrations("groundzero")
+    for migration in schema.SCHEMA._migrations:
+        migrations()(migration.fn)
+    return migrations
+
+
 def test_an_older_library_is_migrated_by_reader_and_writer(tmp_path, monkeypatch):
     for name in ("a", "b"):
         closed_library(tmp_path / name, videos=2)
-    later = Migrations("groundzero")
-    later()(schema.videos_versions_and_chunks)
-    later()(schema.coarse_versions)
+    later = all_migrations()
 
     def add_colour(db):
         db.execute("ALTER TABLE videos ADD COLUMN colour TEXT")
-        db.execute("PRAGMA user_version = 3")
+        db.execute("UPDATE videos SET colour = 'red'")
 
     later()(add_colour)
     monkeypatch.setattr(schema, "SCHEMA", later)
     with Library.create_or_open(tmp_path / "a") as library:
-        assert library._one("SELECT colour FROM videos LIMIT 1") == (None,)
+        assert library._one("SELECT colour FROM videos LIMIT 1") == ("red",)
         assert len(library.segments()) == 2
     with Library.open_readonly(tmp_path / "b") as library:
-        assert library._one("SELECT colour FROM videos LIMIT 1") == (None,)
+        assert library._one("SELECT colour FROM videos LIMIT 1") == ("red",)
+    assert check(tmp_path / "b") == []
 
 
 def test_a_library_from_before_coarse_versions_goes_on(tmp_path):
     closed_library(tmp_path, videos=2)
+    make_older(tmp_path / "library.db")
     with sqlite3.connect(tmp_path / "library.db") as connection:
         connection.execute("ALTER TABLE versions DROP COLUMN coarse")
         connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'coarse_versions'")
@@ -537,9 +546,7 @@ def test_a_video_that_fails_after_a_first_look_stays_coarse_until_it_is_retried(
 
 def test_a_failed_migration_changes_nothing(tmp_path, monkeypatch):
     closed_library(tmp_path, videos=2)
-    later = Migrations("groundzero")
-    later()(schema.videos_versions_and_chunks)
-    later()(schema.coarse_versions)
+    later = all_migrations()
 
     def half(db):
         db.execute("DELETE FROM videos")
