@@ -43,6 +43,7 @@ def open_encoder(
     device: str | None,
     *,
     alone: bool = False,
+    known: EmbeddingSpace | None = None,
 ) -> Encoder:
     """The model by its preset, folder or hub id; weights load when it first encodes.
 
@@ -52,6 +53,7 @@ def open_encoder(
         adapter: A LoRA folder.
         device: Where it computes; None chooses.
         alone: Nothing is decoded while it encodes, so that it may take every idle core.
+        known: The space of the library that it is for, whose commit of a hub model is kept.
 
     Raises:
         ModelError: It is missing, damaged, or not a model of this kind.
@@ -66,6 +68,7 @@ def open_encoder(
             adapter,
             device,
             threads=idle_cores() if alone else None,
+            known=known,
             note=screen.note,
             progress=lambda done, total: progress.update(
                 done / max(1, total), f"downloading {size_text(done)} of {size_text(total)}"
@@ -92,7 +95,9 @@ def open_encoder_of(screen: Screen, library: Library, device: str | None) -> Enc
             f"the library in {library.folder} holds no video yet", "add some: gz index FOLDER"
         )
     adapter = Path(library.adapter) if library.adapter else None
-    encoder = open_encoder(screen, library.model_spec, adapter, device, alone=True)
+    encoder = open_encoder(
+        screen, library.model_spec, adapter, device, alone=True, known=library.space
+    )
     require_same_space(library, encoder)
     return encoder
 
@@ -107,9 +112,16 @@ def require_same_space(library: Library, encoder: Encoder) -> None:
         raise ModelError(
             f"the library was indexed with {_named(library.space)}, "
             f"but {library.model_spec} is now {_named(encoder.space)}",
-            "put the earlier model back, or index anew: "
+            f"{_way_back(library.space)}, or index anew: "
             f"gz index --rebuild --library {shell_quoted(str(library.folder))}",
         )
+
+
+def _way_back(space: EmbeddingSpace) -> str:
+    if "/" not in space.backbone:
+        return "put the earlier model back"
+    commit = space.commit or space.revision
+    return f"fetch the earlier model: hf download {space.backbone} --revision {commit}"
 
 
 def _named(space: EmbeddingSpace) -> str:

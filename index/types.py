@@ -32,7 +32,8 @@ class EmbeddingSpace:
     backbone: str
     """Hub id, preset folder or ``demo``."""
     revision: str
-    """Resolved commit of the hub snapshot, or a digest of a local folder's weights."""
+    """Digest of the model's weights, configuration and tokenizer; in libraries made before there
+    was one, the commit of a hub snapshot."""
     preprocessing: str
     """What is done to a picture before the vision tower, in words that are compared."""
     adapter: str
@@ -43,6 +44,8 @@ class EmbeddingSpace:
     """SigLIP's own scale, already exponentiated: logit = scale * cosine + bias."""
     logit_bias: float = field(default=0.0, compare=False)
     """SigLIP's own bias."""
+    commit: str = field(default="", compare=False)
+    """Commit of the hub snapshot that was used; empty for a folder. Two may hold the same model."""
 
     @property
     def id(self) -> str:

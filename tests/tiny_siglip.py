@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,14 @@ def put_in_cache(cache: Path, repo: str, commit: str, **options: Any) -> Path:
     make_model(snapshot, **options)
     (home / "refs").mkdir(parents=True, exist_ok=True)
     (home / "refs" / "main").write_text(commit)
+    (home / "blobs").mkdir(exist_ok=True)
+    for path in list(snapshot.iterdir()):
+        content = path.read_bytes()
+        large = path.suffix == ".safetensors" or path.name == "tokenizer.json"
+        git = hashlib.sha1(f"blob {len(content)}\0".encode() + content)
+        name = (hashlib.sha256(content) if large else git).hexdigest()
+        path.rename(home / "blobs" / name)
+        path.symlink_to(Path("../../blobs") / name)
     return snapshot
 
 

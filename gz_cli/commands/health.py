@@ -159,7 +159,8 @@ def _model(library: Library | None) -> Check:
             # A hub model lacks nothing but the download; a folder says what is wrong with it.
             why = status.problem if status.folder else f"{status.name} is not on this machine"
             return Check("model", False, f"{spec}: {why}", remedy, ModelError.exit_code)
-        encoder = load_encoder(spec, adapter, offline=True)
+        known = library.space if library else None
+        encoder = load_encoder(spec, adapter, offline=True, known=known)
         if library is not None:
             require_same_space(library, encoder)
     except GzError as error:

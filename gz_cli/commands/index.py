@@ -25,7 +25,7 @@ from ..views.render import Screen
 
 if TYPE_CHECKING:
     from index.indexing.progress import IndexOptions, IndexSummary
-    from index.types import Encoder
+    from index.types import EmbeddingSpace, Encoder
 
 SOME_FAILED = 3
 _TO_GO_ON = "Interrupted; what is done is kept, run it again to go on"
@@ -45,7 +45,7 @@ def index_videos(
         typer.Option(
             "--model",
             metavar="NAME|DIR|ID",
-            help="so400m, base, demo, a folder or a SigLIP id of the hub.",
+            help="so400m, large, base16, base, demo, a folder or a SigLIP id of the hub.",
         ),
     ] = None,
     adapter: Annotated[
@@ -108,7 +108,9 @@ def index_videos(
         check_hwaccel(hwaccel)
     spec, adapter_dir = _model_asked(known, model, adapter)
     spec = spec or default_spec()
-    encoder = open_encoder(screen, spec, adapter_dir, device)
+    encoder = open_encoder(
+        screen, spec, adapter_dir, device, known=None if rebuild else known.space
+    )
     options = IndexOptions(
         exclude=tuple(exclude or ()),
         prune=prune,
@@ -131,6 +133,7 @@ class _Known:
     model_spec: str | None = None
     adapter: Path | None = None
     roots: tuple[str, ...] = ()
+    space: EmbeddingSpace | None = None
 
 
 def _known(library_dir: Path, *, rebuild: bool) -> _Known:
@@ -140,6 +143,7 @@ def _known(library_dir: Path, *, rebuild: bool) -> _Known:
                 library.model_spec or None,
                 Path(library.adapter) if library.adapter else None,
                 tuple(map(os.fsdecode, library.roots())),
+                library.space,
             )
     except NothingIndexedError:
         return _Known()

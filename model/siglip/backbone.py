@@ -7,31 +7,22 @@ for. Up to there nothing imports torch or transformers.
 
 from __future__ import annotations
 
-import hashlib
 import math
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from index.errors import ModelError
-from index.files import digest_file
 from index.types import EmbeddingSpace
 
 from .adapter import Adapter, add_lora, open_adapter
-from .hub import (
-    CONFIG_FILE,
-    PROCESSOR_FILES,
-    TOKENIZER_FILE,
-    ModelFiles,
-    ModelSource,
-    check_complete,
-    hub_source,
-)
-from .memory import recall, remember
+from .hub import check_complete
+from .identity import folder_digest, snapshot_digest
 from .preprocess import RESAMPLING, ResizePicture
+from .sources import CONFIG_FILE, PROCESSOR_FILES, ModelFiles, ModelSource, hub_source
 from .text import TextConfig, TextTower
-from .tokens import SETTINGS_FILES, SentenceTokenizer
+from .tokens import SentenceTokenizer
 from .vision import VisionConfig
 from .weights import Array, Weights, damaged, read_json
 
@@ -39,15 +30,14 @@ __all__ = ["PRESETS", "Backbone", "add_lora", "default_preset", "lasting_spec", 
 
 PRESETS = {
     "so400m": "google/siglip2-so400m-patch14-384",
+    "large": "google/siglip2-large-patch16-256",
+    "base16": "google/siglip2-base-patch16-256",
     "base": "google/siglip2-base-patch32-256",
     "demo": "",
 }
 """Words for ``--model``; ``demo`` is the small model that comes with the package."""
 
 DEMO_FOLDER = Path(__file__).parents[1] / "demo" / "weights"
-
-_WORTH_REMEMBERING_BYTES = 50_000_000
-"""Smaller files are digested in less time than it takes to look up."""
 
 _HALVES = (0.5, 0.5, 0.5)
 """Mean and spread of the family's image processor where a folder names none."""
@@ -105,10 +95,19 @@ def default_preset() -> str:
 
 
 class Backbone:
-    """One model folder, checked as far as it is used."""
+    """One model folder, checked as far as it is used.
 
-    def __init__(self, files: ModelFiles, adapter: Path | None = None) -> None:
+    Args:
+        files: Where it lies.
+        adapter: A LoRA folder that is applied to it.
+        known: The space that a library recorded for it.
+    """
+
+    def __init__(
+        self, files: ModelFiles, adapter: Path | None = None, known: EmbeddingSpace | None = None
+    ) -> None:
         self.files = files
+        self._known = known
         config = read_json(files.folder / CONFIG_FILE)
         self._check_family(config)
         self.vision = _sizes(VisionConfig, config, "vision_config", files.folder)
@@ -136,15 +135,29 @@ class Backbone:
     @cached_property
     def space(self) -> EmbeddingSpace:
         """Identity of the vectors, from configuration, headers and two numbers."""
-        return EmbeddingSpace(
+        own = EmbeddingSpace(
             backbone=self.files.name,
-            revision=self.files.revision or _folder_digest(self.files.folder),
+            revision=self._digest(),
             preprocessing=self.pictures.words,
             adapter="" if self.adapter is None else self.adapter.digest,
             dim=self.vision.hidden_size,
             logit_scale=math.exp(self.weights.scalar("logit_scale")),
             logit_bias=self.weights.scalar("logit_bias"),
+            commit=self.files.revision,
         )
+        known = self._known
+        if known is None or known.revision != self.files.revision:
+            return own
+        # Libraries that are older than the digest recorded the commit in its place. The same
+        # commit is the same model: it goes by the name that their vectors are kept under.
+        named = replace(own, revision=known.revision)
+        return named if named == known else own
+
+    def _digest(self) -> str:
+        if not self.files.revision:
+            return folder_digest(self.files.folder)
+        sizes = {"vision": asdict(self.vision), "text": asdict(self.text)}
+        return snapshot_digest(self.files.folder, sizes)
 
     @property
     def preprocess(self) -> ResizePicture:
@@ -241,29 +254,6 @@ def _picture_config(folder: Path) -> PictureConfig:
     if len(config.mean) != 3 or len(config.std) != 3 or min(config.std) <= 0:
         raise damaged(path, "image_mean and image_std must be three numbers each")
     return config
-
-
-def _folder_digest(folder: Path) -> str:
-    """Digest of what decides a local folder's vectors; large files are remembered by identity."""
-    settings = [folder / name for name in SETTINGS_FILES if (folder / name).is_file()]
-    names = [folder / CONFIG_FILE, folder / TOKENIZER_FILE, *settings, *check_complete(folder)]
-    state = hashlib.blake2b(digest_size=16)
-    for path in names:
-        state.update(f"{path.name}\0{_remembered_digest(path)}\0".encode())
-    return state.hexdigest()
-
-
-def _remembered_digest(path: Path) -> str:
-    stat = path.stat()
-    if stat.st_size < _WORTH_REMEMBERING_BYTES:
-        return digest_file(path)
-    key = f"{stat.st_dev}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}"
-    known = recall("digests", key)
-    if isinstance(known, str):
-        return known
-    digest = digest_file(path)
-    remember("digests", key, digest)
-    return digest
 
 
 def _fixed_sister(name: str) -> str:

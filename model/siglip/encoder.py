@@ -6,6 +6,7 @@ sentence loads the text tower alone, pictures load the vision tower alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +18,10 @@ from index.types import EmbeddingSpace, Picture, Sentence, Vectors
 
 from .backbone import Backbone, default_preset, source_of
 from .cores import decode_workers
-from .hub import ModelStatus, Note, Progress, find_files
+from .hub import ModelStatus, find_files
 from .hub import model_status as status_of_source
 from .preprocess import ResizePicture
+from .sources import ModelSource, Note, Progress
 from .text import TextTower
 from .tokens import SentenceTokenizer
 from .vision import VisionTower, normalised
@@ -28,6 +30,7 @@ from .weights import Array
 if TYPE_CHECKING:
     import torch
 
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _BATCH_SIZES = {"cuda": 128, "mps": 16, "cpu": 8}
 
 
@@ -38,19 +41,22 @@ def load_encoder(
     *,
     offline: bool = False,
     threads: int | None = None,
+    known: EmbeddingSpace | None = None,
     note: Note | None = None,
     progress: Progress | None = None,
 ) -> SiglipEncoder:
     """An encoder for a model; finds (or once downloads) its files, loads no weights.
 
     Args:
-        spec: ``so400m``, ``base``, ``demo``, a folder, or a hub id with an optional
-            ``@revision``; None chooses by the hardware.
+        spec: ``so400m``, ``large``, ``base16``, ``base``, ``demo``, a folder, or a hub id with
+            an optional ``@revision``; None chooses by the hardware.
         adapter: A peft LoRA folder.
         device: ``cpu``, ``cuda`` (or ``cuda:1``) or ``mps``; None takes the best there is.
         offline: Never touch the network.
         threads: CPU threads for the vision tower; None takes those that decoding beside it
             leaves. Where this program decodes nothing beside it, take `cores.idle_cores`.
+        known: The space of a library that the model is for. Its commit is taken rather than
+            the newest one, as long as it can be had.
         note: Receives a line when a download starts.
         progress: Receives bytes so far and in all during a download.
 
@@ -59,8 +65,23 @@ def load_encoder(
         ModelError: The model or adapter is missing, unsafe, damaged or does not fit.
     """
     source = source_of(spec or default_preset())
-    files = find_files(source, offline=offline, note=note, progress=progress)
-    return SiglipEncoder(Backbone(files, adapter), device=device, threads=threads)
+    files = find_files(
+        source,
+        commit=_recorded_commit(source, known),
+        offline=offline,
+        note=note,
+        progress=progress,
+        check=lambda files: Backbone(files).tokenizer(),
+    )
+    return SiglipEncoder(Backbone(files, adapter, known), device=device, threads=threads)
+
+
+def _recorded_commit(source: ModelSource, known: EmbeddingSpace | None) -> str:
+    """The commit that a library recorded of this model, unless the spec itself names one."""
+    if known is None or known.backbone != source.name or source.revision != "main":
+        return ""
+    commit = known.commit or known.revision  # libraries from before the digest have it there
+    return commit if _COMMIT.fullmatch(commit) else ""
 
 
 def model_status(spec: str) -> ModelStatus:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from index.errors import ModelError, UsageError
 
-from .hub import TOKENIZER_FILE
+from .sources import TOKENIZER_FILE
 from .weights import damaged, read_json
 
 SETTINGS_FILES = ("tokenizer_config.json", "special_tokens_map.json")
@@ -97,9 +97,22 @@ class SentenceTokenizer:
         return end if wanted else None
 
     def _number(self, token: Any) -> int | None:
-        content = token.get("content") if isinstance(token, dict) else token
+        content = _content(token)
         number = self._tokenizer.token_to_id(content) if isinstance(content, str) else None
         return None if number is None else int(number)
+
+
+def deciding_settings(folder: Path) -> dict[str, Any]:
+    """The settings beside ``tokenizer.json`` that change token numbers."""
+    settings = _settings(folder)
+    tokens = {
+        name: _content(settings.get(name)) for name in ("pad_token", "eos_token", "bos_token")
+    }
+    return tokens | {name: settings.get(name) for name in ("add_eos_token", "add_bos_token")}
+
+
+def _content(token: Any) -> Any:
+    return token.get("content") if isinstance(token, dict) else token
 
 
 def _load(path: Path) -> Any:

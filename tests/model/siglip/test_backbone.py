@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ import torch
 from tiny_siglip import make_model, picture, put_in_cache, tiny_config
 
 from index.errors import GzError, ModelError, UsageError
-from model.siglip import hub
+from index.types import EmbeddingSpace
+from model.siglip import download
 from model.siglip.backbone import PRESETS, Backbone, source_of
 from model.siglip.encoder import SiglipEncoder, load_encoder, model_status
 from model.siglip.hub import find_files
@@ -95,12 +97,96 @@ def test_space_tells_preprocessing_apart(folder: Path) -> None:
 
 
 def test_large_weights_are_digested_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from model.siglip import backbone
+    from model.siglip import identity
 
-    monkeypatch.setattr(backbone, "_WORTH_REMEMBERING_BYTES", 1)
+    monkeypatch.setattr(identity, "_WORTH_REMEMBERING_BYTES", 1)
     before = encoder_of(folder).space.revision
-    monkeypatch.setattr(backbone, "digest_file", None)
+    monkeypatch.setattr(identity, "digest_file", None)
     assert encoder_of(folder).space.revision == before
+
+
+LATER = "f" * 40
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+def space_of(spec: str, known: EmbeddingSpace | None = None) -> EmbeddingSpace:
+    return load_encoder(spec, device="cpu", offline=True, known=known).space
+
+
+def test_a_commit_that_changes_no_vector_is_the_same_model(hub_cache: Path) -> None:
+    put_in_cache(hub_cache, REPO, COMMIT)
+    before = space_of(REPO)
+    later = put_in_cache(hub_cache, REPO, LATER)
+    (later / "README.md").write_text("more words")
+    config = json.loads((later / "config.json").read_text())
+    (later / "config.json").unlink()
+    (later / "config.json").write_text(json.dumps(config | {"transformers_version": "9.9"}))
+
+    after = space_of(REPO)
+
+    assert (before.commit, after.commit) == (COMMIT, LATER)
+    assert after == before
+    assert after.id == before.id
+    put_in_cache(hub_cache, REPO, "e" * 40, seed=5)
+    assert space_of(REPO) != before
+
+
+def test_what_decides_the_vectors_of_a_snapshot_tells_it_apart(hub_cache: Path) -> None:
+    snapshot = put_in_cache(hub_cache, REPO, COMMIT)
+    before = space_of(REPO)
+    for name, old, new in (
+        ("tokenizer.json", '"▁"', '"_"'),
+        ("tokenizer_config.json", '"add_eos_token": true', '"add_eos_token": false'),
+        ("config.json", '"num_attention_heads": 4', '"num_attention_heads": 2'),
+    ):
+        path, link = snapshot / name, (snapshot / name).readlink()
+        content = path.read_text()
+        assert old in content
+        path.unlink()
+        path.write_text(content.replace(old, new))
+        assert space_of(REPO) != before, name
+        path.unlink()
+        path.symlink_to(link)
+    assert space_of(REPO) == before
+
+
+def test_weights_in_the_cache_are_told_by_their_blobs_name(
+    hub_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from model.siglip import identity
+
+    snapshot = put_in_cache(hub_cache, REPO, COMMIT)
+    with monkeypatch.context() as patch:
+        patch.setattr(identity, "sha256_file", None)
+        linked = space_of(REPO)
+    for path in list(snapshot.iterdir()):
+        content = path.read_bytes()
+        path.unlink()
+        path.write_bytes(content)
+    assert space_of(REPO) == linked, "a cache that was copied without its links"
+
+
+def test_a_library_reopens_the_commit_that_it_recorded(hub_cache: Path) -> None:
+    put_in_cache(hub_cache, REPO, COMMIT)
+    recorded = space_of(REPO)
+    put_in_cache(hub_cache, REPO, LATER, seed=5)
+    assert space_of(REPO) != recorded
+    assert space_of(REPO, recorded) == recorded
+    assert space_of(f"{REPO}@{LATER}", recorded) != recorded, "the person named another one"
+
+
+def test_a_library_from_before_the_digest_keeps_its_model(hub_cache: Path) -> None:
+    put_in_cache(hub_cache, REPO, COMMIT)
+    old = replace(space_of(REPO), revision=COMMIT, commit="")
+    put_in_cache(hub_cache, REPO, LATER)
+    assert space_of(REPO, old) == old
+    assert space_of(REPO, old).id == old.id
+    assert space_of(REPO, replace(old, preprocessing="another")) != old
 
 
 def test_scale_and_bias_are_read_from_half_precision_shards(folder: Path) -> None:
@@ -297,7 +383,7 @@ from index.errors import GzError
 notes = []
 try:
     encoder = load_encoder({spec!r}, device="cpu", note=notes.append)
-    print(encoder.space.revision, encoder.encode_sentence("a dog").pooled.shape)
+    print(encoder.space.commit, encoder.encode_sentence("a dog").pooled.shape)
     black = encoder.preprocess(numpy.zeros((9, 9, 3), "u1"))
     print(encoder.encode_pictures([black]).shape)
 except GzError as error:
@@ -347,13 +433,15 @@ def test_a_hub_that_never_answers_is_given_up(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(hub, "ANSWER_WITHIN_S", 0.2)
+    monkeypatch.setattr(download, "ANSWER_WITHIN_S", 0.2)
+    monkeypatch.setattr(download, "SILENT_AFTER_S", 0.1)
     never = threading.Event()
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: never.wait())
+    notes: list[str] = []
     with pytest.raises(ModelError, match="silent"):
-        load_encoder(REPO, device="cpu")
+        load_encoder(REPO, device="cpu", note=notes.append)
     never.set()
-    assert hub.ANSWER_WITHIN_S < 5
+    assert notes == [f"Waiting up to 0 s for the hub to answer about {REPO}"]
 
 
 class FakeHub(BaseHTTPRequestHandler):
@@ -453,6 +541,37 @@ def test_a_repository_of_pickles_is_refused_before_anything_is_fetched(
         f"ModelError 7 {REPO} has no safetensors weights, only pytorch_model.bin"
     )
     assert not [path for path in server.asked if "/resolve/" in path]
+
+
+def changed(path: Path, **values: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda folder: changed(folder / "config.json", model_type="siglip2"), "a NaFlex model"),
+        (lambda folder: changed(folder / "config.json", model_type="clip"), "of type 'clip'"),
+        (lambda folder: (folder / "tokenizer.json").unlink(), "lacks tokenizer.json"),
+        (lambda folder: (folder / "preprocessor_config.json").unlink(), "lacks preprocessor_conf"),
+        (lambda folder: (folder / "tokenizer.json").write_text("{"), "tokenizer.json is damaged"),
+    ],
+    ids=["naflex", "clip", "no tokenizer", "no processor", "a broken tokenizer"],
+)
+def test_a_model_of_no_use_is_refused_before_its_weights_are_fetched(
+    folder: Path,
+    tmp_path: Path,
+    served: tuple[str, type[FakeHub]],
+    spoil: Callable[[Path], object],
+    said: str,
+) -> None:
+    endpoint, server = served
+    spoil(folder)
+    printed = run_with_hub(tmp_path / "hub", endpoint, USE.format(spec=REPO))
+    assert printed.startswith("ModelError 7"), printed
+    assert said in printed
+    assert "Downloading" not in printed
+    assert not [path for path in server.asked if path.endswith(".safetensors")]
 
 
 def test_an_unknown_repository_is_said_to_be_unknown(

@@ -12,7 +12,7 @@ from model.grounding.checkpoint import Checkpoint
 from model.grounding.grounder import Grounder, GrounderConfig
 from model.siglip.backbone import Backbone
 from model.siglip.encoder import load_encoder
-from model.siglip.hub import ModelFiles
+from model.siglip.sources import ModelFiles
 from model.training.finetune import (
     AdaptedFeatures,
     AdaptedTower,
