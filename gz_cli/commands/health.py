@@ -26,6 +26,7 @@ from ..views.render import size_text
 
 if TYPE_CHECKING:
     from index.store.library import Library
+    from model.siglip.encoder import SiglipEncoder
 
 _LITTLE_SPACE_BYTES = 1_000_000_000
 """Room below which indexing an archive is likely to end with a full disk."""
@@ -44,12 +45,13 @@ class Check:
 
 def examine(library_dir: Path, device: str | None, *, repair: bool) -> list[Check]:
     """All checks, in the order in which troubles are best mended."""
+    chosen = _device(device)
     return [
         _python(),
         _faiss(),
         _decoder(),
-        _device(device),
-        *_library_and_model(library_dir, repair=repair),
+        chosen,
+        *_library_and_model(library_dir, device if chosen.ok else "cpu", repair=repair),
         _space(library_dir),
     ]
 
@@ -109,19 +111,19 @@ def _device(device: str | None) -> Check:
     return Check("device", True, f"{detail}, torch {torch.__version__}, {os.cpu_count()} CPU cores")
 
 
-def _library_and_model(library_dir: Path, *, repair: bool) -> Iterator[Check]:
+def _library_and_model(library_dir: Path, device: str | None, *, repair: bool) -> Iterator[Check]:
     models: list[Check] = []
     try:
         with open_library(library_dir) as library:
             searchable = library.videos(searchable=True)
             frames = sum(row.frames for row in searchable)
-            models = [_model(library), *_grounding(library)]
+            models = [_model(library, device), *_grounding(library)]
         yield from _library(library_dir, f"{len(searchable):,} videos, {frames:,} frames", repair)
     except NothingIndexedError:
         yield Check("library", True, f"none yet in {library_dir}; make one: gz index FOLDER")
     except LibraryError as error:
         yield _failed("library", error)
-    yield from models or [_model(None)]
+    yield from models or [_model(None, device)]
 
 
 def _grounding(library: Library) -> Iterator[Check]:
@@ -146,7 +148,7 @@ def _library(library_dir: Path, detail: str, repair: bool) -> Iterator[Check]:
         yield Check("library", True, f"{library_dir}: {detail}, sound")
 
 
-def _model(library: Library | None) -> Check:
+def _model(library: Library | None, device: str | None) -> Check:
     """The library's model, or the one that it would get; found without any network."""
     spec = (library.model_spec if library else "") or default_spec()
     adapter = Path(library.adapter) if library and library.adapter else None
@@ -160,13 +162,22 @@ def _model(library: Library | None) -> Check:
             why = status.problem if status.folder else f"{status.name} is not on this machine"
             return Check("model", False, f"{spec}: {why}", remedy, ModelError.exit_code)
         known = library.space if library else None
-        encoder = load_encoder(spec, adapter, offline=True, known=known)
+        encoder = load_encoder(spec, adapter, device, offline=True, known=known)
         if library is not None:
             require_same_space(library, encoder)
     except GzError as error:
         return _failed("model", error)
     what = f"{spec} ({status.name}), {size_text(status.size_bytes)}"
-    return Check("model", True, f"{what}, space {encoder.space.id} of {encoder.space.dim} channels")
+    what += f", space {encoder.space.id} of {encoder.space.dim} channels"
+    return Check("model", True, f"{what}, {_form(encoder)}")
+
+
+def _form(encoder: SiglipEncoder) -> str:
+    """What computes its vectors here, and how near that is to plain float32."""
+    form = encoder.form
+    if form is None:
+        return "never run here so far"
+    return f"runs as {form.name}, agreement {form.agreement:.5f}"
 
 
 def _failed(name: str, error: GzError) -> Check:

@@ -30,6 +30,8 @@ from .weights import Array
 if TYPE_CHECKING:
     import torch
 
+    from .route import Form
+
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _BATCH_SIZES = {"cuda": 128, "mps": 16, "cpu": 8}
 
@@ -137,6 +139,13 @@ class SiglipEncoder:
     def decode_workers(self) -> int:
         """Decoder processes that keep the device busy without taking the tower's cores."""
         return decode_workers(self.device, self._backbone.vision.gflops)
+
+    @property
+    def form(self) -> Form | None:
+        """The form of the vision tower that this machine chose; None before it first ran."""
+        from .route import known_form
+
+        return known_form(self._backbone, self.device)
 
     def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
         """Preprocessed pictures, uint8 [height, width, 3] each, to float32 [N, D], unit length.

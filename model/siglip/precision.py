@@ -16,7 +16,7 @@ def autocast(device: torch.device | str) -> torch.autocast:
 @cache
 def _pays(kind: str) -> bool:
     if kind == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if kind == "cpu":
         known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
         return bool(known.get("avx512_bf16") or known.get("amx_bf16"))

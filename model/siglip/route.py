@@ -1,13 +1,13 @@
 """Which form of the vision tower runs: device, number type and layout.
 
-On a GPU it is the transformers tower in bfloat16. On a CPU it is the fastest form that the
-processor has and that agrees with the float32 reference on the model's own weights; the
-verdict is remembered, so that later runs load that form alone.
+It is the fastest form that the device has itself and that agrees with the float32 reference
+on the model's own weights; the verdict is remembered, so that later runs load that form alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,16 @@ AGREEMENT = 0.999
 
 _DEVICES = ("cpu", "cuda", "mps")
 _REFERENCE = "reference float32"
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form of the tower that was chosen for a model on a device."""
+
+    name: str
+    """Layout and number type, such as ``packed bfloat16``."""
+    agreement: float
+    """Least cosine to the float32 reference over the trial pictures; 1 for the reference."""
 
 
 def check_device(device: str | None) -> None:
@@ -63,32 +73,57 @@ def load_vision_tower(backbone: Backbone, device: str, threads: int | None) -> V
 
     backbone.check_vision()
     torch.set_num_threads(threads or tower_threads(device, backbone.vision.gflops))
-    if device.startswith("cuda"):
-        return ReferenceTower(backbone.read_vision, backbone.vision, torch.bfloat16, device)
-    return _agreeing(backbone, device)
-
-
-def _agreeing(backbone: Backbone, device: str) -> VisionTower:
-    """The first candidate that agrees with the reference, the reference when none does."""
-    import torch
-
     candidates = _candidates(backbone, device)
-    key = f"{backbone.space.id} torch {torch.__version__} {device} {' | '.join(candidates)}"
-    known = recall("routes", key)
-    if known in candidates:
-        return candidates[known]()
+    known = _known(backbone, device, candidates)
+    if known is not None and known.name in candidates:
+        return candidates[known.name]()
     reference = ReferenceTower(backbone.read_vision, backbone.vision, torch.float32, device)
-    if known == _REFERENCE or not candidates:
+    if known is not None:
         return reference
+    return _agreeing(backbone, device, candidates, reference)
+
+
+def known_form(backbone: Backbone, device: str) -> Form | None:
+    """The form that was chosen here before; None where this model never ran on this device."""
+    return _known(backbone, device, _candidates(backbone, device))
+
+
+def _agreeing(
+    backbone: Backbone,
+    device: str,
+    candidates: Mapping[str, Callable[[], VisionTower]],
+    reference: VisionTower,
+) -> VisionTower:
+    """The first candidate that agrees with the reference, the reference when none does."""
+    key = _key(backbone, device, candidates)
     trial = _trial(backbone, device)
     expected = _vectors(reference, trial)
     for name, build in candidates.items():
-        tower = _if_agreeing(build, trial, expected)
-        if tower is not None:
-            remember("routes", key, name)
+        tower, agreement = _tried(build, trial, expected)
+        # Not a number compares as false, so such a form is turned down as well.
+        if tower is not None and agreement >= AGREEMENT:
+            remember("routes", key, [name, agreement])
             return tower
-    remember("routes", key, _REFERENCE)
+    remember("routes", key, [_REFERENCE, 1.0])
     return reference
+
+
+def _known(
+    backbone: Backbone, device: str, candidates: Mapping[str, Callable[[], VisionTower]]
+) -> Form | None:
+    match recall("routes", _key(backbone, device, candidates)):
+        case [str(name), float(agreement)] if name in candidates or name == _REFERENCE:
+            return Form(name, agreement)
+    return None
+
+
+def _key(backbone: Backbone, device: str, names: Mapping[str, object]) -> str:
+    import torch
+
+    where = device
+    if device.startswith("cuda"):
+        where = f"cuda {torch.cuda.get_device_name(device)}"
+    return f"{backbone.space.id} torch {torch.__version__} {where} {' | '.join(names)}"
 
 
 def _candidates(backbone: Backbone, device: str) -> dict[str, Callable[[], VisionTower]]:
@@ -96,12 +131,22 @@ def _candidates(backbone: Backbone, device: str) -> dict[str, Callable[[], Visio
     import torch
 
     read, config = backbone.read_vision, backbone.vision
+
+    def reference(dtype: torch.dtype) -> Callable[[], VisionTower]:
+        return lambda: ReferenceTower(read, config, dtype, device)
+
+    if device.startswith("cuda"):
+        half, name = torch.float16, "reference float16"
+        # Cards without it emulate bfloat16, slower than float32.
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            half, name = torch.bfloat16, "reference bfloat16"
+        return {name: reference(half)}
     forms: dict[str, Callable[[], VisionTower]] = {}
     packs = device == "cpu" and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if device == "mps" or _cpu_has_bfloat16():
         if packs:
             forms["packed bfloat16"] = lambda: PackedTower(read, config, torch.bfloat16)
-        forms["reference bfloat16"] = lambda: ReferenceTower(read, config, torch.bfloat16, device)
+        forms["reference bfloat16"] = reference(torch.bfloat16)
     if packs:
         forms["packed float32"] = lambda: PackedTower(read, config, torch.float32)
     return forms
@@ -115,9 +160,10 @@ def _cpu_has_bfloat16() -> bool:
     return any(bool(getattr(torch.cpu, probe, lambda: False)()) for probe in probes)
 
 
-def _if_agreeing(
+def _tried(
     build: Callable[[], VisionTower], trial: torch.Tensor, expected: torch.Tensor
-) -> VisionTower | None:
+) -> tuple[VisionTower | None, float]:
+    """A form and its least cosine to the reference; no form where this machine lacks it."""
     from torch.nn.functional import cosine_similarity
 
     try:
@@ -125,9 +171,8 @@ def _if_agreeing(
         cosines = cosine_similarity(_vectors(tower, trial), expected, dim=-1)
     except (RuntimeError, NotImplementedError, AttributeError, TypeError):
         # This torch or this processor lacks the kernel; the next form may have it.
-        return None
-    # Not a number compares as false, so such a form is turned down as well.
-    return tower if bool((cosines >= AGREEMENT).all()) else None
+        return None, 0.0
+    return tower, float(cosines.min())
 
 
 def _vectors(tower: VisionTower, pixels: torch.Tensor) -> torch.Tensor:

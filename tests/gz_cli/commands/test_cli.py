@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import sqlite3
@@ -185,6 +186,7 @@ def test_doctor_finds_all_well(archive: Archive) -> None:
         assert f"ok   {word}" in ran.text
     report = archive.run("doctor", "--json").lines[0]
     assert report["ready"] is True
+    assert re.search(r"runs as (packed|reference) \w+, agreement (0\.999|1\.0)\d+", ran.text)
 
 
 def test_doctor_says_what_to_do_about_a_missing_model(tmp_path: Path) -> None:

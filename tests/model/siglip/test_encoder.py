@@ -14,7 +14,7 @@ from tiny_siglip import IMAGE_SIZE, make_model, picture
 
 from index.errors import ModelError, UsageError
 from index.types import Encoder
-from model.siglip import cores
+from model.siglip import cores, precision
 from model.siglip import route as vision_route
 from model.siglip import vision as siglip_vision
 from model.siglip.backbone import Backbone, source_of
@@ -277,6 +277,45 @@ def test_a_form_that_agreed_once_is_loaded_without_the_reference(
     assert type(again) is type(first)
     assert again.dtype == first.dtype
     assert torch.get_num_threads() == 1
+
+
+def test_the_form_that_was_chosen_is_told_with_its_agreement(
+    encoder: SiglipEncoder, backbone: Backbone
+) -> None:
+    assert encoder.form is None
+    encoder.encode_pictures([encoder.preprocess(picture(60, 80))])
+    assert encoder.form is not None
+    assert encoder.form.name in vision_route._candidates(backbone, "cpu")
+    assert 0.999 < encoder.form.agreement <= 1.0001
+
+
+@pytest.mark.parametrize(
+    ("native", "name"), [(True, "reference bfloat16"), (False, "reference float16")]
+)
+def test_a_card_that_only_emulates_bfloat16_is_not_asked_for_it(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch, native: bool, name: str
+) -> None:
+    def supported(including_emulation: bool = True) -> bool:
+        return native or including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    assert list(vision_route._candidates(backbone, "cuda")) == [name]
+    precision._pays.cache_clear()
+    assert precision._pays("cuda") is native
+    precision._pays.cache_clear()
+
+
+def test_half_precision_that_overflows_is_turned_down(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overflowing(self: Any, pixels: torch.Tensor) -> torch.Tensor:
+        return torch.full((len(pixels), 32), float("inf"), dtype=torch.float16)
+
+    monkeypatch.setattr(vision_route.PackedTower, "__call__", overflowing)
+    monkeypatch.setattr(vision_route, "_cpu_has_bfloat16", lambda: False)
+    tower = vision_route.load_vision_tower(backbone, "cpu", None)
+    assert isinstance(tower, ReferenceTower)
+    assert vision_route.known_form(backbone, "cpu") == vision_route.Form("reference float32", 1.0)
 
 
 def test_a_form_that_this_machine_lacks_is_passed_over(
