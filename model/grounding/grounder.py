@@ -160,7 +160,7 @@ class Grounder(nn.Module):
         words, word_mask = self._words(tokens, token_mask, sentence)
         fused = self.fusion(mixed, frame_mask, words, word_mask, positions) * valid
         scores = self.span(fused, frame_mask)
-        presence = self.presence(fused, sentence, scores, match, frame_mask)
+        presence = self.presence(fused, sentence, scores, match, frame_mask, step_s)
         return Grounding(scores, presence, fused, early, sentence, carried, frame_mask, step_s)
 
     def expected_iou(self, grounding: Grounding, spans: Tensor) -> Tensor:

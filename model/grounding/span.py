@@ -13,10 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .fusion import ChannelDropout
+from .temporal import frames_in
 
 FRAME_SCORES = ("start", "end", "inside", "saliency")
 PROPOSALS, PEAKS = 256, 40
 """Spans that are decoded from a window, from so many likely starts and ends."""
+_STEADY = 5
+"""Frames, a second apart, of which a match is the mean, so that a flash is no evidence."""
 _EXCLUDED = -1e4
 
 
@@ -44,6 +47,9 @@ class SpanHead(nn.Module):
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
+        # The frames right beside a frame at any rate, unlike all that lies below: with taps
+        # a second apart, the four frames of one second at 4 fps tell an edge equally well.
+        # Trained that way, edges were a fifth farther off on average (0.17 s for 0.14 s).
         self.inner = nn.Conv1d(width, width, 3, padding=1)
         self.drop = ChannelDropout(dropout)
         self.out = nn.Linear(width, len(FRAME_SCORES))
@@ -173,7 +179,13 @@ class PresenceHead(nn.Module):
         self.out = nn.Sequential(nn.Linear(2 * width + 4, width), nn.GELU(), nn.Linear(width, 1))
 
     def forward(
-        self, fused: Tensor, sentence: Tensor, scores: FrameScores, match: Tensor, mask: Tensor
+        self,
+        fused: Tensor,
+        sentence: Tensor,
+        scores: FrameScores,
+        match: Tensor,
+        mask: Tensor,
+        step_s: float,
     ) -> Tensor:
         """A logit of every window, float [B].
 
@@ -183,15 +195,23 @@ class PresenceHead(nn.Module):
             scores: Logits of the frames.
             match: float [B, T, 2], direct measures of fit; a steady peak is evidence.
             mask: bool [B, T].
+            step_s: Seconds between frames.
         """
         weights = self.weigh(fused).squeeze(-1).float().masked_fill(~mask, _EXCLUDED).softmax(-1)
         pooled = (weights.unsqueeze(-1) * fused).sum(1)
         inside = scores.inside.sigmoid()
         peaks = torch.stack([scores.inside.amax(1), (weights * inside).sum(1)], -1)
-        steady = functional.avg_pool1d(match.transpose(1, 2), 5, stride=1, padding=2).amax(-1)
-        seen = torch.cat([pooled, sentence, peaks, steady], -1)
+        seen = torch.cat([pooled, sentence, peaks, _steady_peak(match, step_s)], -1)
         logit: Tensor = self.out(seen).squeeze(-1).float()
         return logit
+
+
+def _steady_peak(match: Tensor, step_s: float) -> Tensor:
+    """Highest mean of neighbours a second apart, float [B, T, C] to [B, C]."""
+    apart = frames_in(1.0, step_s)
+    series = [match[:, phase::apart].transpose(1, 2) for phase in range(min(apart, match.shape[1]))]
+    means = [functional.avg_pool1d(s, _STEADY, stride=1, padding=_STEADY // 2) for s in series]
+    return torch.cat(means, -1).amax(-1)
 
 
 def propose(

@@ -15,8 +15,6 @@ from torch.nn import functional
 from .fusion import ChannelDropout
 
 KERNEL = 3
-CONVOLUTIONS = 2
-"""Convolutions in one residual block."""
 
 
 class SecondsEncoding(nn.Module):
@@ -60,7 +58,7 @@ class DilatedBlock(nn.Module):
 
     def forward(self, frames: Tensor, mask: Tensor, step_s: float) -> Tensor:
         """float [B, T, D], bool [B, T] to float [B, T, D]."""
-        dilation = max(1, round(self.dilation_s / step_s))
+        dilation = frames_in(self.dilation_s, step_s)
         valid = mask.unsqueeze(1)
         inner = self.norm(frames).transpose(1, 2) * valid
         inner = functional.gelu(_same(inner, self.first, dilation)) * valid
@@ -89,10 +87,9 @@ class TemporalContext(nn.Module):
         return frames
 
 
-def receptive_field_s(dilations_s: tuple[float, ...], step_s: float = 1.0) -> float:
-    """Seconds of video that reach one frame through the convolutions, that frame included."""
-    reach = sum(max(1, round(d / step_s)) for d in dilations_s)
-    return step_s * (1 + CONVOLUTIONS * (KERNEL - 1) * reach)
+def frames_in(seconds: float, step_s: float) -> int:
+    """The whole number of frames nearest to so many seconds; at least one."""
+    return max(1, round(seconds / step_s))
 
 
 def _same(frames: Tensor, convolution: nn.Conv1d, dilation: int) -> Tensor:

@@ -28,8 +28,16 @@ from model.grounding.checkpoint import CONFIG, WEIGHTS, Checkpoint, load_checkpo
 from model.grounding.decoding import DecodeConfig, decode
 from model.grounding.fusion import ChannelDropout
 from model.grounding.grounder import Grounder, GrounderConfig
-from model.grounding.span import FrameScores, SpanPooling, propose, span_iou, suppress
-from model.grounding.temporal import SecondsEncoding, TemporalContext, receptive_field_s
+from model.grounding.span import (
+    FrameScores,
+    PresenceHead,
+    SpanHead,
+    SpanPooling,
+    propose,
+    span_iou,
+    suppress,
+)
+from model.grounding.temporal import SecondsEncoding, TemporalContext
 from model.training.losses import LossConfig, candidates, grounding_loss
 
 DIM = 16
@@ -99,14 +107,9 @@ def test_the_default_model_is_light():
     assert 3e6 < weights < 15e6
 
 
-def test_receptive_field_is_61_seconds_at_1_fps():
-    assert receptive_field_s(GrounderConfig(DIM, DIM).dilations_s) == 61.0
-    assert 60 <= receptive_field_s(GrounderConfig(DIM, DIM).dilations_s, 0.25) <= 61
-
-
 @pytest.mark.parametrize("step_s", [1.0, 0.25])
 def test_no_frame_beyond_the_receptive_field_reaches_another(step_s):
-    context = TemporalContext(8, (1.0, 2.0, 4.0, 8.0), 0.0).eval()
+    context = TemporalContext(8, GrounderConfig(DIM, DIM).dilations_s, 0.0).eval()
     frames = round(90 / step_s)
     states = torch.randn(1, frames, 8, requires_grad=True)
     mask = torch.ones(1, frames, dtype=torch.bool)
@@ -126,6 +129,33 @@ def test_the_same_weights_see_the_same_seconds_at_four_frames_a_second():
         at_4 = context(fast, torch.ones(1, 240, dtype=torch.bool), 0.25)
     for phase in range(4):
         torch.testing.assert_close(at_4[:, phase::4], at_1)
+
+
+@pytest.mark.parametrize("seconds", [1, 2, 40])
+def test_presence_weighs_the_same_seconds_at_four_frames_a_second(seconds):
+    head = PresenceHead(8).eval()
+    match = torch.randn(2, seconds, 2)
+
+    def held(times):
+        frames = seconds * times
+        nothing = FrameScores(*torch.zeros(4, 2, frames))
+        mask = torch.ones(2, frames, dtype=torch.bool)
+        seen = match.repeat_interleave(times, dim=1)
+        with torch.no_grad():
+            return head(
+                torch.zeros(2, frames, 8), torch.zeros(2, 8), nothing, seen, mask, 1 / times
+            )
+
+    torch.testing.assert_close(held(4), held(1))
+
+
+@pytest.mark.parametrize("frames", [40, 160])
+def test_an_edge_is_judged_by_the_frames_right_beside_it(frames):
+    """At 4 fps too: taps a second apart cannot tell which quarter of a second it was."""
+    head = SpanHead(8, 0.0).eval()
+    states = torch.randn(1, frames, 8, requires_grad=True)
+    head(states, torch.ones(1, frames, dtype=torch.bool)).start[0, 20].backward()
+    assert torch.nonzero(states.grad[0].abs().sum(-1)).flatten().tolist() == [19, 20, 21]
 
 
 def test_positions_are_seconds_not_frames():
