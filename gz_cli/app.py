@@ -59,7 +59,7 @@ def _report(settings: Settings, error: BaseException) -> int:
     if settings.debug:
         screen.traceback(error)
     message, remedy, code = explained(error)
-    screen.error(message, remedy, code)
+    screen.error(message, remedy, code, error.details if isinstance(error, GzError) else ())
     return code
 
 

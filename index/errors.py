@@ -8,15 +8,17 @@ class GzError(Exception):
 
     Attributes:
         message: One sentence that says what happened.
+        details: More of it, a line each: every bad row of a file, for instance.
         remedy: What the person can do next; empty when nothing helps.
         exit_code: Exit status of the command that ends with this error.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, message: str, remedy: str = "", details: tuple[str, ...] = ()) -> None:
+        super().__init__("\n".join([message, *details]))
         self.message = message
+        self.details = details
         self.remedy = remedy
 
 

@@ -179,14 +179,18 @@ class Screen:
         """A line on stderr that even ``-q`` shows."""
         self._err(self._err_styled("warning: ", "33") + display_safe(text))
 
-    def error(self, message: str, remedy: str, exit_code: int) -> None:
+    def error(self, message: str, remedy: str, exit_code: int, details: Sequence[str] = ()) -> None:
         """What happened and what to do next; as JSON where results are JSON too."""
         message = as_sentence(message)
         if self.as_json:
-            fields = {"message": message, "remedy": remedy, "exit_code": exit_code}
+            fields: dict[str, Any] = {"message": message, "remedy": remedy, "exit_code": exit_code}
+            if details:
+                fields["details"] = list(details)
             self._err(json.dumps({"version": JSON_VERSION, "type": "error", **fields}))
             return
         self._err(self._err_styled("error: ", "31") + display_safe(message))
+        for detail in details:
+            self._err("  " + display_safe(detail))
         if remedy:
             for line in remedy.splitlines():
                 self._err("  " + display_safe(line))

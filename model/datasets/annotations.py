@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from index.errors import UsageError
 from .records import Annotations, Collector, Record
 
 MEDIA_SUFFIXES = (".mp4", ".mkv", ".avi", ".webm", ".mov", ".m4v", ".npz", ".npy")
+_OWN_COLUMNS = ("video", "query", "start_s", "end_s")
+_CHARADES_COLUMNS = ("id", "actions", "length")
 _CHARADES_STA = re.compile(r"^(\S+)\s+(\S+)\s+(\S+?)\s*##(.*)$")
 
 
@@ -43,7 +45,8 @@ def read_annotations(
         Good records and bad rows; `Annotations.checked` raises when there are bad ones.
 
     Raises:
-        UsageError: The file cannot be read or its kind cannot be told.
+        UsageError: The file cannot be read, its kind cannot be told, or its first line
+            lacks columns.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -106,14 +109,18 @@ def _json_lines(text: str, rows: Collector) -> list[tuple[int, dict[str, Any]]]:
 
 
 def _qvhighlights(text: str, rows: Collector, durations_s: Mapping[str, float]) -> None:
+    needed = ("qid", "query", "vid", "duration", "relevant_windows")
     for number, row in _json_lines(text, rows):
+        if lacking := _lacking(needed, row):
+            rows.problem(number, lacking)
+            continue
         try:
             record = Record(
                 qid=row["qid"],
                 video=video_name(str(row["vid"])),
                 query=str(row["query"]),
                 windows=_windows(row["relevant_windows"]),
-                duration_s=float(row["duration"]),
+                duration_s=_seconds(row, "duration"),
                 clip_ids=tuple(int(clip) for clip in row.get("relevant_clip_ids", ())),
                 saliency=tuple(
                     tuple(float(v) for v in scores) for scores in row.get("saliency_scores", ())
@@ -127,12 +134,16 @@ def _qvhighlights(text: str, rows: Collector, durations_s: Mapping[str, float]) 
 
 def _own_jsonl(text: str, rows: Collector, durations_s: Mapping[str, float]) -> None:
     for number, row in _json_lines(text, rows):
+        needed = ("video", "query", "windows") if "windows" in row else _OWN_COLUMNS
+        if lacking := _lacking(needed, row):
+            rows.problem(number, lacking)
+            continue
         try:
             video = video_name(str(row["video"]))
             windows = (
                 _windows(row["windows"])
                 if "windows" in row
-                else ((float(row["start_s"]), float(row["end_s"])),)
+                else ((_seconds(row, "start_s"), _seconds(row, "end_s")),)
             )
             given = row.get("duration_s", durations_s.get(video))
             record = Record(
@@ -150,17 +161,13 @@ def _own_jsonl(text: str, rows: Collector, durations_s: Mapping[str, float]) -> 
 
 
 def _own_csv(text: str, rows: Collector, durations_s: Mapping[str, float]) -> None:
-    table = csv.DictReader(io.StringIO(text, newline=""))
-    missing = {"video", "query", "start_s", "end_s"} - set(table.fieldnames or ())
-    if missing:
-        rows.problem(1, f"no column {', '.join(sorted(missing))}")
-        return
+    table = _table(text, rows, _OWN_COLUMNS, "duration_s, the length of the video, may follow")
     gathered: dict[tuple[str, str], tuple[int, list[tuple[float, float]], float | None, str]] = {}
     for row in table:
         number = table.line_num
         video, query = video_name(row["video"] or ""), row["query"] or ""
         try:
-            window = (float(row["start_s"]), float(row["end_s"]))
+            window = (_seconds(row, "start_s"), _seconds(row, "end_s"))
             given = row.get("duration_s") or durations_s.get(video)
             duration_s = None if given is None else float(given)
         except (TypeError, ValueError) as error:
@@ -241,11 +248,7 @@ def _tacos(text: str, rows: Collector, durations_s: Mapping[str, float]) -> None
 
 
 def _charades(text: str, rows: Collector, names: Mapping[str, str]) -> None:
-    table = csv.DictReader(io.StringIO(text, newline=""))
-    missing = {"id", "actions", "length"} - set(table.fieldnames or ())
-    if missing:
-        rows.problem(1, f"no column {', '.join(sorted(missing))}")
-        return
+    table = _table(text, rows, _CHARADES_COLUMNS, "others are left alone")
     for row in table:
         number, video = table.line_num, row["id"] or ""
         actions: dict[str, list[tuple[float, float]]] = {}
@@ -277,6 +280,42 @@ def _class_list(path: Path) -> dict[str, str]:
 
 def _windows(value: Any) -> tuple[tuple[float, float], ...]:
     return tuple((float(start), float(end)) for start, end in value)
+
+
+def _table(text: str, rows: Collector, needed: Collection[str], more: str) -> csv.DictReader[str]:
+    """A table whose first line names its columns; a line with too few cells has None in them.
+
+    Raises:
+        UsageError: Columns are missing; all of them are named, beside those that are there.
+    """
+    table = csv.DictReader(io.StringIO(text, newline=""))
+    found = table.fieldnames or ()
+    missing = [name for name in needed if name not in found]
+    if missing:
+        raise UsageError(
+            f"{rows.path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}",
+            "Name the columns in the first line of the file, between commas.",
+            (
+                f"Its first line names: {', '.join(map(repr, found)) or 'nothing'}.",
+                f"Needed are: {', '.join(needed)}; {more}.",
+            ),
+        )
+    return table
+
+
+def _lacking(needed: Collection[str], row: Mapping[str, Any]) -> str:
+    """What a JSON row lacks and has; empty where it has everything."""
+    missing = [name for name in needed if name not in row]
+    there = ", ".join(map(repr, row)) or "nothing"
+    return f"no {', '.join(missing)}; the row has {there}" if missing else ""
+
+
+def _seconds(row: Mapping[str, Any], name: str) -> float:
+    try:
+        return float(row[name])
+    except (TypeError, ValueError):
+        wrong = "missing" if row[name] is None else f"{row[name]!r}, not a number of seconds"
+        raise ValueError(f"{name} is {wrong}") from None
 
 
 def _said(error: Exception) -> str:

@@ -78,12 +78,14 @@ class Annotations:
             UsageError: A row is bad, or there is no row at all.
         """
         if self.problems:
-            shown = "\n".join(f"  {problem}" for problem in self.problems[:_SHOWN_PROBLEMS])
+            shown = [str(problem) for problem in self.problems[:_SHOWN_PROBLEMS]]
             more = len(self.problems) - _SHOWN_PROBLEMS
-            rest = f"\n  and {more} more" if more > 0 else ""
+            count = len({problem.line for problem in self.problems})
+            rows, them = ("row", "it") if count == 1 else ("rows", "them")
             raise UsageError(
-                f"{len(self.problems)} bad rows in {self.path}:\n{shown}{rest}",
-                "mend them, or leave them out with --skip-bad-rows",
+                f"{count} bad {rows} in {self.path}",
+                f"Mend {them}, or leave {them} out with --skip-bad-rows.",
+                (*shown, *([f"and {more} more"] if more > 0 else ())),
             )
         return self.usable()
 
@@ -102,14 +104,14 @@ class Collector:
     """Gathers checked records of one file and the problems found on the way."""
 
     def __init__(self, path: Path, known_videos: set[str] | None = None) -> None:
-        self._path = path
+        self.path = path
         self._known = known_videos
         self._records: dict[int | str, Record] = {}
         self._problems: list[Problem] = []
 
     def problem(self, line: int, what: str) -> None:
         """Notes a bad row."""
-        self._problems.append(Problem(self._path, line, what))
+        self._problems.append(Problem(self.path, line, what))
 
     def add(self, line: int, record: Record) -> None:
         """Takes a record when it passes every check, else notes what is wrong with it."""
@@ -123,7 +125,7 @@ class Collector:
     def done(self) -> Annotations:
         """Everything gathered so far."""
         ordered = tuple(sorted(self._problems, key=lambda problem: problem.line))
-        return Annotations(self._path, tuple(self._records.values()), ordered)
+        return Annotations(self.path, tuple(self._records.values()), ordered)
 
     def _faults(self, record: Record) -> Iterable[str]:
         if record.qid in self._records:

@@ -131,7 +131,14 @@ def test_a_bad_row_stops_unless_it_is_left_out(trained):
             for row in rows(text)
         )
     )
-    assert "odd.jsonl:9" in gz("eval", *scored, cwd=folder, code=2).stderr
+    said = gz(
+        "eval", "--predictions", "pred.jsonl", "--annotations", "odd.jsonl", cwd=folder, code=2
+    ).stderr
+    assert said.splitlines() == [
+        "error: 1 bad row in odd.jsonl.",
+        "  odd.jsonl:9: no query, vid, duration, relevant_windows; the row has 'qid'",
+        "  Mend it, or leave it out with --skip-bad-rows.",
+    ]
     assert "odd.jsonl:9" in gz("eval", *scored, "--skip-bad-rows", cwd=folder).stderr
 
 

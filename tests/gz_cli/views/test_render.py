@@ -125,6 +125,16 @@ def test_results_go_to_stdout_and_all_else_to_stderr(capfd: pytest.CaptureFixtur
     assert err == "note\nwarning: warning \\x1b[2J\nerror: It broke.\n  mend it\n  so\n"
 
 
+def test_details_are_lines_in_which_nothing_breaks_out(capfd: pytest.CaptureFixture[str]) -> None:
+    details = ("a.csv:1: odd", "a\nb.csv:2: \x1b[2J")
+    Screen().error("2 bad rows in a\nb.csv", "Mend them.", 2, details)
+    assert capfd.readouterr().err == (
+        "error: 2 bad rows in a\\nb.csv.\n  a.csv:1: odd\n  a\\nb.csv:2: \\x1b[2J\n  Mend them.\n"
+    )
+    Screen(as_json=True).error("2 bad rows", "mend them", 2, details)
+    assert json.loads(capfd.readouterr().err)["details"] == list(details)
+
+
 def test_quiet_leaves_results_warnings_and_errors(capfd: pytest.CaptureFixture[str]) -> None:
     screen = Screen(quiet=True)
     screen.result("result")

@@ -184,7 +184,38 @@ def test_our_own_csv_joins_windows_of_one_sentence(tmp_path):
         ("a", ((2.0, 4.0), (10.0, 20.0)), 60.0),
         ("b", ((1.0, 4.0),), None),
     ]
-    assert [problem.line for problem in read.problems] == [4]
+    assert [str(problem) for problem in read.problems] == [
+        f"{tmp_path}/mine.csv:4: start_s is 'x', not a number of seconds"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first_line", "missing", "found"),
+    [
+        (
+            "video,sentence,start",
+            "the columns query, start_s, end_s",
+            "'video', 'sentence', 'start'",
+        ),
+        ("video;query;start_s;end_s", "the columns video, query,", "'video;query;start_s;end_s'"),
+        ("video,query,start_s,end", "the column end_s", "'end'"),
+        ("", "the columns video", "nothing"),
+    ],
+)
+def test_all_missing_columns_are_named_at_once(tmp_path, first_line, missing, found):
+    path = put(tmp_path / "m1.csv", f"{first_line}\na,a dog runs,1,2\n")
+    with pytest.raises(UsageError) as raised:
+        read_annotations(path)
+    assert missing in raised.value.message
+    names, needed = raised.value.details
+    assert found in names
+    assert "video, query, start_s, end_s; duration_s" in needed
+
+
+def test_all_missing_keys_of_a_row_are_named_at_once(tmp_path):
+    path = put(tmp_path / "mine.jsonl", lines({"video": "a", "start": 1, "end": 2}))
+    (problem,) = read_annotations(path).problems
+    assert problem.what == "no query, start_s, end_s; the row has 'video', 'start', 'end'"
 
 
 def test_our_own_jsonl(tmp_path):
