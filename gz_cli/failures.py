@@ -28,5 +28,11 @@ def explained(error: BaseException) -> tuple[str, str, int]:
         return f"{error.strerror}{name}", "", UNFORESEEN
     if isinstance(error, MemoryError):
         return "Not enough memory.", "Close other programs, or use a smaller --model.", UNFORESEEN
+    if isinstance(error, RuntimeError):
+        from model.siglip.device_errors import device_failure
+
+        failure = device_failure(error)
+        if failure is not None:
+            return failure.message, failure.remedy, failure.exit_code
     what = f"{type(error).__name__}: {error}"
     return f"gz did not foresee this: {what}", "--debug shows where it happened.", UNFORESEEN

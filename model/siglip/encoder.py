@@ -18,6 +18,7 @@ from index.types import EmbeddingSpace, Picture, Sentence, Vectors
 
 from .backbone import Backbone, default_preset, source_of
 from .cores import decode_workers
+from .device_errors import device_failure, is_out_of_memory
 from .hub import ModelStatus, find_files
 from .hub import model_status as status_of_source
 from .preprocess import ResizePicture
@@ -163,13 +164,11 @@ class SiglipEncoder:
         done = 0
         while done < len(pictures):
             batch = pictures[done : done + self.batch_size]
-            try:
-                parts.append(self._encode_batch(batch))
-            except (MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
-                    raise
-                self._halve(len(batch), error)
+            vectors = self._if_it_fits(batch)
+            if vectors is None:
+                self._halve(len(batch))
                 continue
+            parts.append(vectors)
             done += len(batch)
         return np.concatenate(parts)
 
@@ -207,36 +206,66 @@ class SiglipEncoder:
             self._vision = load_vision_tower(self._backbone, self.device, self._threads)
         return self._vision
 
-    def _encode_batch(self, pictures: Sequence[Picture]) -> Vectors:
+    def _if_it_fits(self, pictures: Sequence[Picture]) -> Vectors | None:
+        """Vectors of one batch; None where memory is too small for so many pictures.
+
+        The error ends with this call: what it holds on to would keep the memory taken.
+
+        Raises:
+            ModelError: The tower alone does not fit, or the card failed.
+        """
+        tower = self._loaded()
+        try:
+            return self._encode_batch(tower, pictures)
+        except (MemoryError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                return None
+            if (failure := device_failure(error)) is not None:
+                raise failure from error
+            raise
+
+    def _loaded(self) -> VisionTower:
+        try:
+            return self._tower()
+        except (MemoryError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise ModelError(
+                    f"There is not enough memory on {self.device} for the model.",
+                    "Close other programs, use --device cpu, or a smaller --model.",
+                ) from error
+            if (failure := device_failure(error)) is not None:
+                raise failure from error
+            raise
+
+    def _encode_batch(self, tower: VisionTower, pictures: Sequence[Picture]) -> Vectors:
         import torch
 
-        tower = self._tower()
         config = self._backbone.pictures
-        batch = torch.from_numpy(np.stack(pictures))
-        if batch.dtype != torch.uint8 or batch.shape[1:] != (config.height, config.width, 3):
-            raise ValueError(f"expected preprocessed pictures, not {list(batch.shape)}")
+        shape, on_card = (config.height, config.width, 3), self.device.startswith("cuda")
+        for picture in pictures:
+            if picture.dtype != np.uint8 or picture.shape != shape:
+                raise ValueError(f"expected preprocessed pictures, not {list(picture.shape)}")
+        # A card fetches pinned memory by itself.
+        batch = torch.empty((len(pictures), *shape), dtype=torch.uint8, pin_memory=on_card)
+        np.stack(pictures, out=batch.numpy())
         with torch.inference_mode():
-            pixels = normalised(_moved(batch, self.device), config.mean, config.std, config.rescale)
+            pixels = normalised(
+                batch.to(self.device, non_blocking=on_card), config.mean, config.std, config.rescale
+            )
             vectors: Array = tower(pixels).float().cpu().numpy()
         return _unit(vectors)
 
-    def _halve(self, size: int, error: BaseException) -> None:
+    def _halve(self, size: int) -> None:
         import torch
 
         if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+            torch.cuda.empty_cache()  # what other programs may be short of
         if size <= 1:
             raise ModelError(
                 f"There is not enough memory on {self.device} to encode a single picture.",
                 "Close other programs, use --device cpu, or a smaller --model.",
-            ) from error
+            )
         self._batch_size = size // 2
-
-
-def _moved(batch: torch.Tensor, device: str) -> torch.Tensor:
-    if device.startswith("cuda"):
-        return batch.pin_memory().to(device, non_blocking=True)
-    return batch.to(device)
 
 
 def _unit(vectors: Array) -> Vectors:
@@ -246,10 +275,3 @@ def _unit(vectors: Array) -> Vectors:
         result: Vectors = (vectors / lengths).astype(np.float32)
     result[~np.isfinite(lengths[..., 0])] = np.nan
     return result
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    text = str(error).lower()  # torch has one class for CUDA and none for the other devices
-    return (
-        isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
-    )

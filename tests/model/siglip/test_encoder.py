@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,8 @@ def failing_above(limit: int, error: Exception) -> Callable[[Any, torch.Tensor],
     [
         torch.OutOfMemoryError("CUDA out of memory"),
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"),
+        RuntimeError("GET was unable to find an engine to execute this computation"),
         MemoryError(),
     ],
 )
@@ -218,6 +221,70 @@ def test_other_failures_are_not_taken_for_lack_of_memory(
     )
     with pytest.raises(RuntimeError, match="shapes differ"):
         encoder.encode_pictures(pictures)
+
+
+def test_a_tower_that_does_not_fit_is_not_read_again_for_every_half(
+    made: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[str] = []
+
+    def load(*arguments: Any) -> Any:
+        loads.append("once")
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(vision_route, "load_vision_tower", load)
+    encoder = load_encoder(str(made[0]), device="cpu")
+    pictures = [encoder.preprocess(picture(60, 80, seed)) for seed in range(8)]
+    with pytest.raises(ModelError, match="not enough memory on cpu for the model"):
+        encoder.encode_pictures(pictures)
+    assert loads == ["once"]
+
+
+def test_what_failed_for_memory_is_let_go_before_the_next_try(
+    encoder: SiglipEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A traceback holds on to every tensor of its calls."""
+    pictures = [encoder.preprocess(picture(60, 80, seed)) for seed in range(4)]
+    encoder.encode_pictures(pictures[:1])
+    held: list[weakref.ref[torch.Tensor]] = []
+    alive: list[bool] = []
+
+    def call(self: Any, pixels: torch.Tensor) -> torch.Tensor:
+        alive.extend(each() is not None for each in held)
+        if len(pixels) > 1:
+            held.append(weakref.ref(pixels))
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return pixels.mean(dim=(2, 3)).repeat(1, 11)[:, :32] + 1
+
+    monkeypatch.setattr(type(encoder._vision), "__call__", call)
+    freed: list[bool] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(
+        torch.cuda, "empty_cache", lambda: freed.append(all(each() is None for each in held))
+    )
+    assert encoder.encode_pictures(pictures).shape == (4, 32)
+    assert freed == [True, True]
+    assert not any(alive)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA error: an illegal memory access was encountered\nCompile with TORCH_USE_CUDA_DSA",
+        "CUDA error: no kernel image is available for execution on the device",
+        "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
+    ],
+)
+def test_a_card_that_fails_is_said_in_a_sentence_with_what_to_do(
+    encoder: SiglipEncoder, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    pictures = [encoder.preprocess(picture(60, 80))]
+    encoder.encode_pictures(pictures)
+    monkeypatch.setattr(type(encoder._vision), "__call__", failing_above(0, RuntimeError(said)))
+    with pytest.raises(ModelError) as caught:
+        encoder.encode_pictures(pictures)
+    assert caught.value.message == f"The graphics card stopped working: {said.splitlines()[0]}"
+    assert "--device cpu" in caught.value.remedy
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
