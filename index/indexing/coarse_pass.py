@@ -77,8 +77,7 @@ class CoarsePass(VideoPass):
 
     def _decoding_failed(self, event: Failed) -> None:
         if event.lethal:
-            # The attempt counts: a file that ends gz itself must not do so for ever.
-            self._library.hold_video(event.key, event.reason)
+            self._library.hold_video(event.key, event.reason, died=True)
             self._close(event.key)
         else:
             self._let_go(event.key)

@@ -68,6 +68,13 @@ def _coarse_note(videos: int) -> str:
     return f"{what} can be searched now, by key frames; going on with all of it"
 
 
+def _unended_note(videos: int) -> str:
+    """Why some files wait until the end of the run, for people."""
+    if videos == 1:
+        return "1 file that was being read when gz last ended comes last"
+    return f"{videos:,} files that were being read when gz last ended come last, one at a time"
+
+
 def _set_aside(library_dir: Path, observer: IndexObserver) -> None:
     old = Library.set_aside(library_dir)
     if old is not None:
@@ -130,10 +137,12 @@ class _Run:
                 self._library.remember_root(root.path, root.device)
 
     def _failed_before(self, all_: Sequence[Candidate], work: Sequence[Candidate]) -> int:
+        # An indexed video with key frames alone is one that the full pass gave up.
         broken = {
             video.path
-            for status in ("failed", "quarantined")
-            for video in self._library.videos(status=status)
+            for video in self._library.videos()
+            if video.status in ("failed", "quarantined")
+            or (video.status == "indexed" and video.coarse)
         }
         busy = {candidate.path for candidate in work}
         return sum(c.path in broken and c.path not in busy for c in all_)
@@ -175,14 +184,23 @@ class _Run:
         )
 
     def _pass(self, work: list[Candidate], turns: Turns) -> None:
-        """Indexes `work`: where it is much, by its key frames first."""
+        """Indexes `work`: where it is much, by its key frames first.
+
+        A file that was being read when gz last ended may be what ended it: such
+        files come last and one at a time, so that they keep no other from its turn.
+        """
         parts = (self._library, self._encoder, self._options, self._observer, turns)
+        tries = self._library.unended_attempts()
+        alone = sorted((c for c in work if c.path in tries), key=lambda c: tries[c.path])
+        work = [c for c in work if c.path not in tries]
+        if alone:
+            self._observer.note(_unended_note(len(alone)))
         if self._options.looks_first(sum(c.stat.size_bytes for c in work)):
             work = CoarsePass(*parts).look(work)
             coarse = sum(row.coarse for row in self._library.videos(searchable=True))
             if work and coarse:
                 self._observer.note(_coarse_note(coarse))
-        FullPass(*parts).run(work)
+        FullPass(*parts).run(work, alone)
 
     def _prune(
         self, paths: Sequence[Path], roots: Sequence[Root], unreadable: Sequence[bytes]

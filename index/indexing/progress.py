@@ -40,8 +40,9 @@ class IndexOptions:
     """Decoder processes; 0 decodes in this one, None leaves it to the encoder."""
     chunk_frames: int = 512
     """Frames of a long video that are made safe at once."""
-    max_attempts: int = 2
-    """Tries that may end in a dead or hanging decoder before a file is quarantined."""
+    max_deaths: int = 2
+    """Decoders that a file may kill or hang before it is set aside. The end of gz itself,
+    however it came, is never held against a file."""
 
     def __post_init__(self) -> None:
         if self.step_s <= 0 or (self.workers or 0) < 0 or self.chunk_frames < 1:

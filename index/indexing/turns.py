@@ -86,14 +86,6 @@ class Turns:
             return None
         if self._moved_or_duplicate(candidate, identity, stat):
             return None
-        if (
-            own is not None
-            and own.status == "pending"
-            and own.attempts >= self._options.max_attempts
-            and own.fingerprint == identity
-        ):
-            self.quarantine(own, own.reason or "gz itself ended while reading it")
-            return None
         video_id = self._library.begin_attempt(candidate.path, identity, stat)
         return Turn(video_id, Candidate(candidate.path, stat, candidate.root), identity)
 
@@ -134,18 +126,19 @@ class Turns:
 
     def fail_lethally(self, turn: Turn, reason: str) -> None:
         """Ends an attempt that cost a decoder: the file may be tried once more, or is set aside."""
-        row = self._library.video(turn.video_id)
-        if row is not None and row.attempts >= self._options.max_attempts:
-            self.quarantine(row, reason)
+        deaths = self._library.hold_video(turn.video_id, reason, died=True)
+        path = turn.candidate.path
+        if deaths < self._options.max_deaths:
+            self.count_problem(path, f"{reason}; the next run tries once more")
             return
-        self._library.hold_video(turn.video_id, reason)
-        self.count_problem(turn.candidate.path, f"{reason}; the next run tries once more")
+        reason = f"set aside after {deaths} tries: {reason}"
+        self._library.fail_video(turn.video_id, reason, status="quarantined")
+        self.count_problem(path, f"{reason}; `gz index --retry` tries again")
 
-    def quarantine(self, row: VideoRow, reason: str) -> None:
-        """Sets a file aside that was tried often enough."""
-        reason = f"set aside after {row.attempts} tries: {reason}"
-        self._library.fail_video(row.id, reason, status="quarantined")
-        self.count_problem(row.path, f"{reason}; `gz index --retry` tries again")
+    def put_off(self, turn: Turn, reason: str) -> None:
+        """Ends an attempt through no fault of the file: a later run tries once more."""
+        self._library.hold_video(turn.video_id, reason, died=False)
+        self.count_problem(turn.candidate.path, f"{reason}; the next run tries once more")
 
     def unreachable(self, candidate: Candidate, error: OSError) -> None:
         """A file that cannot be read now; if its folder is gone too, the rest of it is left."""

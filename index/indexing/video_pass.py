@@ -75,19 +75,24 @@ class VideoPass(ABC):
         self._total_bytes = self._done_bytes = 0
         self._total_files = self._done_files = 0
 
-    def run(self, work: Sequence[Candidate]) -> None:
+    def run(self, work: Sequence[Candidate], alone: Sequence[Candidate] = ()) -> None:
         """Takes the candidates in their order.
+
+        Args:
+            work: Read side by side.
+            alone: Read after them, each when the one before it is done with.
 
         Raises:
             NoSpaceError: The disk is full.
             KeyboardInterrupt: After taking back the attempts that were under way.
         """
-        self._total_files = len(work)
-        self._total_bytes = sum(c.stat.size_bytes for c in work)
+        self._total_files = len(work) + len(alone)
+        self._total_bytes = sum(c.stat.size_bytes for c in (*work, *alone))
         queue = EncodeQueue(self._encoder, self._take, self._commit, self._fail)
         try:
             with queue:
-                self._pump(queue, work)
+                for together in (work, *([candidate] for candidate in alone)):
+                    self._pump(queue, together)
         finally:
             for video_id in self._open:
                 self._library.release_attempt(video_id)

@@ -36,6 +36,8 @@ class AttemptWriter(FrameReader):
     ) -> int:
         """Writes down, before anything is decoded, that a file is tried once more.
 
+        Until the attempt ends, one way or another, `unended_attempts` names the file.
+
         Pieces that an interrupted attempt at the same content has staged are
         kept; see `staged_until_s`. A visible older version stays visible.
 
@@ -59,6 +61,7 @@ class AttemptWriter(FrameReader):
                 self._all(
                     "UPDATE videos SET status = 'pending', reason = '', "
                     "attempts = CASE WHEN fingerprint = ?1 THEN attempts + 1 ELSE 1 END, "
+                    "deaths = CASE WHEN fingerprint = ?1 THEN deaths ELSE 0 END, "
                     "fingerprint = ?1, size_bytes = ?2, mtime_ns = ?3, ctime_ns = ?4, "
                     "inode = ?5, device = ?6, absent = 0 WHERE id = ?7",
                     [*facts, row[0]],
@@ -145,7 +148,9 @@ class AttemptWriter(FrameReader):
                 [len(times), float(times[-1]), add_tokens(token, tokens), contents, staging],
             )
             # Progress shows that the file is not what ended the attempts before.
-            self._all("UPDATE videos SET attempts = min(attempts, 1) WHERE id = ?", [video_id])
+            self._all(
+                "UPDATE videos SET attempts = min(attempts, 1), deaths = 0 WHERE id = ?", [video_id]
+            )
             reached("before_stage_commit")
         reached("after_stage")
 
@@ -176,7 +181,7 @@ class AttemptWriter(FrameReader):
             self._write_info(staging, info, report)
             self._all(
                 "UPDATE videos SET visible_version = ?, status = 'indexed', reason = ?, "
-                "attempts = 0, absent = 0 WHERE id = ?",
+                "attempts = 0, deaths = 0, absent = 0 WHERE id = ?",
                 [staging, report.note, video_id],
             )
             self._drop_versions(video_id, keep=staging)
@@ -227,8 +232,8 @@ class AttemptWriter(FrameReader):
             self._all("UPDATE versions SET contents = ? WHERE id = ?", [contents, version])
             self._write_info(version, info, report)
             self._all(
-                "UPDATE videos SET visible_version = ?, attempts = 0, reason = '', absent = 0 "
-                "WHERE id = ?",
+                "UPDATE videos SET visible_version = ?, attempts = 0, deaths = 0, reason = '', "
+                "absent = 0 WHERE id = ?",
                 [version, video_id],
             )
             self._drop_versions(video_id, keep=staging)
@@ -275,19 +280,29 @@ class AttemptWriter(FrameReader):
             if was_searchable != self._is_searchable(video_id):
                 self._bump()
 
-    def hold_video(self, video_id: int, reason: str) -> None:
-        """Ends an attempt that killed or hung the decoder; a later run may try once more.
+    def hold_video(self, video_id: int, reason: str, died: bool) -> int:
+        """Ends an attempt without a result; a later run tries once more.
 
         The row stays ``pending`` with the reason and its attempts; staged pieces are kept.
+
+        Args:
+            video_id: A video with an attempt under way.
+            reason: One line for people.
+            died: Whether the file killed its decoder, or hung it.
+
+        Returns:
+            How many decoders the file has cost since it last got further.
         """
         with self._transaction():
             self._all(
-                "UPDATE videos SET reason = ? WHERE id = ? AND status = 'pending'",
-                [reason, video_id],
+                "UPDATE videos SET reason = ?, deaths = deaths + ? "
+                "WHERE id = ? AND status = 'pending'",
+                [reason, died, video_id],
             )
+            return int(self._row("SELECT deaths FROM videos WHERE id = ?", [video_id])[0])
 
     def release_attempt(self, video_id: int) -> None:
-        """Takes an attempt back that was ended from outside (Ctrl-C); staged pieces are kept."""
+        """Takes an attempt back that was ended from outside; staged pieces are kept."""
         with self._transaction():
             self._all(
                 "UPDATE videos SET attempts = max(0, attempts - 1) "
@@ -307,9 +322,8 @@ class AttemptWriter(FrameReader):
         )
         with self._transaction():
             row = self._row(f"SELECT count(*) FROM videos WHERE {tried}")  # noqa: S608
-            self._all(
-                f"UPDATE videos SET status = 'pending', reason = '', attempts = 0 WHERE {tried}"  # noqa: S608
-            )
+            afresh = "status = 'pending', reason = '', attempts = 0, deaths = 0"
+            self._all(f"UPDATE videos SET {afresh} WHERE {tried}")  # noqa: S608
             return int(row[0])
 
 

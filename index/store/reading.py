@@ -219,6 +219,18 @@ class LibraryReader:
         )
         return {bytes(row[0]): _file_stat(row[1:]) for row in rows}
 
+    def unended_attempts(self) -> dict[bytes, int]:
+        """Files whose last attempt ended without a result, gz itself perhaps with it.
+
+        Returns:
+            How many attempts in a row, by path.
+        """
+        rows = self._all(
+            "SELECT path, attempts FROM videos "
+            "WHERE status = 'pending' AND attempts > 0 AND absent = 0"
+        )
+        return {bytes(path): int(attempts) for path, attempts in rows}
+
     def _is_searchable(self, video_id: int) -> bool:
         return self._one("SELECT 1 FROM searchable WHERE video_id = ?", [video_id]) is not None
 

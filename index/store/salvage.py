@@ -118,10 +118,12 @@ def _copy_roots(old: Any, new: Library) -> None:
 
 
 def _insert(new: Library, table: str, rows: list[tuple[Any, ...]]) -> None:
-    places = ", ".join("?" * len(rows[0]))
+    # An older library has fewer columns: each version of the schema only adds some at the end.
+    columns = [row[1] for row in new._all(f"PRAGMA table_info({table})")][: len(rows[0])]
+    into = f"{table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
     with new._transaction():
         for row in rows:
-            new._all(f"INSERT OR IGNORE INTO {table} VALUES ({places})", row)  # noqa: S608
+            new._all(f"INSERT OR IGNORE INTO {into}", row)
 
 
 def _readable_rows(old: Any, table: str) -> Iterator[tuple[Any, ...]]:

@@ -124,6 +124,18 @@ def coarse_versions(db: Database) -> None:
     db.execute("PRAGMA user_version = 2")
 
 
+def decoder_deaths(db: Database) -> None:
+    """Counts decoders that a file has cost apart from attempts that were only interrupted.
+
+    Files that were set aside because gz itself was ended are tried again.
+    """
+    db.execute("ALTER TABLE videos ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0")
+    db.execute(
+        "UPDATE videos SET status = 'pending', reason = '', attempts = 0 "
+        "WHERE reason LIKE 'set aside after % tries: gz itself ended while reading it'"
+    )
+
+
 def checksums_of_rows_and_chunks(db: Database) -> None:
     """Whatever decides an answer is checked when it is read; see `checksums`, `contents`."""
     db.execute("ALTER TABLE versions ADD COLUMN contents BLOB NOT NULL DEFAULT x''")
@@ -133,6 +145,7 @@ def checksums_of_rows_and_chunks(db: Database) -> None:
 
 SCHEMA()(videos_versions_and_chunks)
 SCHEMA()(coarse_versions)
+SCHEMA()(decoder_deaths)
 SCHEMA()(checksums_of_rows_and_chunks)
 
 
@@ -252,7 +265,8 @@ def _bring_up_to_date(db: Database, path: Path) -> None:
         if not SCHEMA.pending(db):
             raise LibraryError(f"the library {shown(path)} is damaged: its header", REBUILD)
         SCHEMA.apply(db)
-        seal(db)
+        if "checksums" in db.table_names():
+            seal(db)
         db.execute(f"PRAGMA user_version = {schema_version()}")
 
 

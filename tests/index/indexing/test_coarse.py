@@ -216,6 +216,16 @@ def test_a_file_that_kills_the_decoder_in_both_looks_is_set_aside(
     assert "set aside after 2 tries" in summary.problems[0].reason
 
 
+def test_a_video_that_could_only_be_looked_at_counts_as_failed_ever_after(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at(home)
+    monkeypatch.setattr(video_pass, "decode", dying_on(b"a.mp4", home.library))
+    assert [home.index().failed for _ in range(2)] == [1, 1]
+    summary = home.index()
+    assert (summary.failed, summary.failed_before, summary.coarse) == (0, 1, 1)
+
+
 def test_duplicates_and_settled_files_are_counted_once(home: Home) -> None:
     (home.videos / "copy.mp4").write_bytes((home.videos / "a.mp4").read_bytes())
     summary = home.index(coarse_first=True)
@@ -238,6 +248,24 @@ def test_killed_between_the_looks_it_goes_on(home: Home, tmp_path: Path, point: 
     looked = stored(home.library)
     assert len(looked) == {"before_coarse_commit": 0, "after_coarse_commit": 1}.get(point, 2)
     assert run(home.library, home.videos, "coarse-first").returncode == 0
+    assert stored(home.library) == stored(plain)
+    assert check(home.library) == []
+
+
+@pytest.mark.parametrize(
+    "point", ["after_attempt:kill:1", "after_attempt:kill:3", "after_decode:kill:1"]
+)
+def test_a_video_on_which_gz_was_killed_again_and_again_does_not_stay_coarse(
+    home: Home, tmp_path: Path, point: str
+) -> None:
+    plain = tmp_path / "plain"
+    assert run(plain, home.videos).returncode == 0
+    for _ in range(3):
+        assert run(home.library, home.videos, "coarse-first", point).returncode == -signal.SIGKILL
+        point = "after_attempt:kill:1"
+    again = run(home.library, home.videos, "coarse-first")
+    assert again.returncode == 0, again.stderr
+    assert "come last" in again.stderr or "comes last" in again.stderr
     assert stored(home.library) == stored(plain)
     assert check(home.library) == []
 

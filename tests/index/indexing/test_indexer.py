@@ -14,6 +14,7 @@ from fakes import FakeEncoder
 from index_runs import Home, Recorder
 from media_factory import colour_video
 
+from index import failpoints
 from index.errors import ModelError
 from index.files import FileStat
 from index.indexing.indexer import index_paths
@@ -274,14 +275,29 @@ def test_a_file_that_kills_the_decoder_is_set_aside_after_two_tries(
     assert home.index(retry=True).indexed == 1
 
 
-def test_a_file_on_which_the_whole_program_ended_is_set_aside(home: Home) -> None:
-    path = home.videos / "a.mp4"
+def unended(home: Home, path: Path, attempts: int) -> None:
     with Library.create_or_open(home.library) as library:
         library.set_space(FakeEncoder().space, "fake")
-        for _ in range(2):
+        for _ in range(attempts):
             library.begin_attempt(os.fsencode(path), fingerprint(path), FileStat.read(path))
-    assert home.index().indexed == 1
-    assert home.rows()["a.mp4"][0] == "quarantined"
+
+
+def test_the_end_of_the_program_is_never_held_against_a_file(home: Home) -> None:
+    unended(home, home.videos / "a.mp4", 5)
+    assert home.index().indexed == 2
+
+
+def test_files_on_which_the_program_ended_come_last_and_alone(home: Home) -> None:
+    colour_video(home.videos / "c.mp4", [("cyan", 2.0)])
+    for name, attempts in {"a.mp4": 3, "c.mp4": 1}.items():
+        unended(home, home.videos / name, attempts)
+    begun: list[dict[str, tuple[str, int, bool]]] = []
+    failpoints.arm("after_attempt", lambda: begun.append(home.rows()))
+    assert home.index(workers=2).indexed == 3
+    failpoints.disarm()
+    done = [{name for name, row in rows.items() if row[0] == "indexed"} for rows in begun]
+    (other,) = set(home.rows()) - {"a.mp4", "c.mp4"}
+    assert done == [set(), {other}, {other, "c.mp4"}]
 
 
 def test_a_drive_that_goes_away_while_it_is_read_stops_its_folder_only(

@@ -272,9 +272,36 @@ def test_failures_are_rows_with_a_reason_and_are_not_tried_again(library):
 
 def test_a_held_attempt_stays_pending_with_its_reason(library):
     video_id = library.begin_attempt(b"/a", "fp", STAT)
-    library.hold_video(video_id, "the decoder died")
+    assert library.hold_video(video_id, "the drive did not answer", died=False) == 0
+    assert library.hold_video(video_id, "the decoder died", died=True) == 1
     (row,) = library.videos(status="pending")
     assert (row.reason, row.attempts) == ("the decoder died", 1)
+    assert library.unended_attempts() == {b"/a": 1}
+
+
+def test_progress_forgives_a_file_the_decoders_that_it_cost(library):
+    video_id = library.begin_attempt(b"/a", "fp", STAT)
+    assert library.hold_video(video_id, "the decoder died", died=True) == 1
+    library.begin_attempt(b"/a", "fp", STAT)
+    library.stage_chunk(video_id, seconds(0, 10), unit_vectors(10, 0))
+    assert library.hold_video(video_id, "the decoder died", died=True) == 1
+    library.begin_attempt(b"/a", "other content", STAT)
+    assert library.hold_video(video_id, "the decoder died", died=True) == 1
+
+
+def test_files_set_aside_because_gz_was_ended_are_tried_again(tmp_path):
+    reasons = ["gz itself ended while reading it", "the decoder died on it (SIGSEGV)"]
+    with open_library(tmp_path) as library:
+        for number, reason in enumerate(reasons):
+            video_id = library.begin_attempt(b"/%d" % number, f"fp{number}", STAT)
+            library.fail_video(video_id, f"set aside after 2 tries: {reason}", "quarantined")
+    with sqlite3.connect(tmp_path / "library.db") as connection:
+        connection.execute("ALTER TABLE videos DROP COLUMN deaths")
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'decoder_deaths'")
+        connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    with Library.open_readonly(tmp_path) as library:
+        assert [video.status for video in library.videos()] == ["pending", "quarantined"]
 
 
 def test_failed_new_content_hides_the_old(library):
@@ -494,7 +521,10 @@ def test_a_library_from_before_coarse_versions_goes_on(tmp_path):
     make_older(tmp_path / "library.db")
     with sqlite3.connect(tmp_path / "library.db") as connection:
         connection.execute("ALTER TABLE versions DROP COLUMN coarse")
-        connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'coarse_versions'")
+        connection.execute("ALTER TABLE videos DROP COLUMN deaths")
+        connection.execute(
+            "DELETE FROM _sqlite_migrations WHERE name IN ('coarse_versions', 'decoder_deaths')"
+        )
         connection.execute("PRAGMA user_version = 1")
     connection.close()
     with Library.open_readonly(tmp_path) as library:
