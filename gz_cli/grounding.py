@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from index.errors import ModelError
+from index.strict_json import read_json
 
 from .views.render import Screen
 
@@ -39,7 +40,7 @@ def remembered_grounder(library_dir: Path) -> Path | None:
     """
     path = library_dir / REMEMBERED
     try:
-        return Path(json.loads(path.read_text(encoding="utf-8"))["grounder"])
+        return Path(read_json(path.read_bytes())["grounder"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

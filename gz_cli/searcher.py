@@ -1,4 +1,4 @@
-"""A library kept open with its model, for one question or for many."""
+"""A library kept open with its model, for one query or for many."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Searcher:
-    """Answers questions about one library; what is slow to open is opened once.
+    """Answers queries to one library; what is slow to open is opened once.
 
-    Between two questions it notices that the library has changed, was begun anew or
-    got another grounder. The result of each question is remembered for
+    Between two queries it notices that the library has changed, was begun anew or
+    got another grounder. The result of each query is remembered for
     ``gz export-clips``.
 
     Args:
@@ -61,10 +61,25 @@ class Searcher:
         self.close()
 
     def close(self) -> None:
-        """Lets go of the library; the next question opens it again."""
+        """Lets go of the library; the next query opens it again."""
         library, self._library = self._library, None
         if library is not None:
             library.close()
+
+    def require_library(self) -> None:
+        """Returns when there is a library with something to search.
+
+        Raises:
+            NothingIndexedError: There is none.
+            LibraryError: It is damaged or newer.
+        """
+        from index.search.scope import choose_videos
+        from index.types import FindRequest
+
+        from .opening import open_library
+
+        with open_library(self._library_dir) as library:
+            choose_videos(library, FindRequest(query=""))
 
     def ask(self, request: FindRequest) -> FindResult:
         """Runs one search.
@@ -76,9 +91,11 @@ class Searcher:
             UsageError: The request makes no sense.
         """
         from index.search.find import find
+        from index.search.request import check_request
 
+        check_request(request)
         with self._screen.progress() as progress:
-            library, encoder = self._opened()
+            library, encoder = self._opened(request)
             result = find(
                 library,
                 self._cache,
@@ -91,8 +108,9 @@ class Searcher:
         remember(self._library_dir, result)
         return result
 
-    def _opened(self) -> tuple[Library, Encoder]:
+    def _opened(self, request: FindRequest) -> tuple[Library, Encoder]:
         """The library as it is now, and the model that made it."""
+        from index.search.scope import choose_videos
         from index.store.sentences import SentenceCache
         from index.vectors.cache import VectorCache
 
@@ -102,6 +120,8 @@ class Searcher:
         if self._library is None or files != self._files:
             self.close()
             self._library, self._generation = open_library(self._library_dir), -1
+            # Where nothing can be searched, nobody has to wait for the model to learn it.
+            choose_videos(self._library, request)
             if self._encoder is None or self._library.space != self._encoder.space:
                 self._encoder = open_encoder_of(self._screen, self._library, self._device)
             require_same_space(self._library, self._encoder)

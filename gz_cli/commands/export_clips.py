@@ -21,8 +21,9 @@ from ..options import (
     settings_of,
 )
 from ..views.export import ExportView, show_export_summary
+from ..views.found_clips import MOST_BYTES, FoundClip, clips_of, parse_result
 from ..views.render import Screen
-from ..views.results import FoundClip, clips_of, parse_result, recall
+from ..views.results import recall
 
 if TYPE_CHECKING:
     from index.clips.export import ExportOptions, Mode
@@ -110,17 +111,22 @@ def _wanted(
 
 
 def _read(source: str) -> bytes:
+    """What a person hands over, as far as it can be a result."""
     if source == "-":
-        if sys.stdin.isatty():
+        if sys.stdin is None or sys.stdin.isatty():
             raise UsageError(
                 "--from - reads the JSON of gz find from a pipe.",
                 'For example: gz find "QUERY" --json | gz export-clips --from -',
             )
-        return sys.stdin.buffer.read()
+        return sys.stdin.buffer.read(MOST_BYTES + 1)
     try:
-        return Path(source).read_bytes()
-    except OSError as error:
-        raise UsageError(f"{source} cannot be read: {error.strerror}.") from None
+        with Path(source).open("rb") as file:
+            return file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(
+            f"{source} cannot be read: {why}.", "Name a file that gz find --json has written."
+        ) from None
 
 
 def _searched(

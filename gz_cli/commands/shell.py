@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from index.errors import GzError
+from index.errors import UsageError
 
 from ..failures import explained
 from ..options import (
@@ -25,9 +26,10 @@ from ..options import (
 )
 from ..searcher import Searcher
 from ..views.find import show_result
-from ..views.render import Screen, as_sentence
+from ..views.render import OutputClosed, Screen, as_sentence
 from ..views.results import find_fields
-from .shell_lines import HELP, ShellSettings, asked, changed, document
+from .shell_lines import HELP, ShellSettings, changed
+from .shell_requests import asked, bounded_lines, document, id_of, text_of
 
 if TYPE_CHECKING:
     from index.types import FindRequest
@@ -101,6 +103,7 @@ def shell(
         threshold=threshold,
     )
     with Searcher(screen, settings.library_dir, device, grounder) as searcher:
+        searcher.require_library()
         if settings.as_json:
             _serve(screen, searcher, request)
         else:
@@ -109,27 +112,32 @@ def shell(
 
 def _serve(screen: Screen, searcher: Searcher, defaults: FindRequest) -> None:
     """Answers each line of stdin with one line; no bad request ends it."""
-    for raw in sys.stdin.buffer:
-        line = raw.decode("utf-8", "replace").strip()
-        if not line:
+    for raw in bounded_lines(_stdin()):
+        if not raw.strip():
             continue
-        read: dict[str, Any] = {}
+        request_id: Any = None
         try:
-            read = document(line)
+            read = document(text_of(raw))
+            request_id = id_of(read)
             result = searcher.ask(asked(defaults, read))
         except Exception as error:  # the next request may be a good one
             message, remedy, code = explained(error)
             answer = {"message": as_sentence(message), "remedy": remedy, "exit_code": code}
-            screen.json("error", {"id": read.get("id"), **answer})
+            screen.json("error", {"id": request_id, **answer})
         else:
-            screen.json("find", {"id": read.get("id"), **find_fields(result)})
+            screen.json("find", {"id": request_id, **find_fields(result)})
+
+
+def _stdin() -> BinaryIO:
+    """What is typed or piped; nothing where standard input is closed."""
+    return BytesIO() if sys.stdin is None else sys.stdin.buffer
 
 
 def _converse(screen: Screen, searcher: Searcher, settings: ShellSettings, debug: bool) -> None:
     """Answers what a person types until they leave."""
-    watched = sys.stdin.isatty()
+    watched = sys.stdin is not None and sys.stdin.isatty()
     if watched:
-        screen.note("Type what is to be seen; :help lists settings, Ctrl-D leaves.")
+        screen.note("Type what is to be seen; :help lists the settings, and Ctrl-D leaves.")
     with _line_reader(watched) as read:
         while True:
             try:
@@ -143,10 +151,12 @@ def _converse(screen: Screen, searcher: Searcher, settings: ShellSettings, debug
                 if not watched:
                     raise
                 screen.note("Interrupted; Ctrl-D leaves.")
-            except GzError as error:
+            except OutputClosed:
+                raise
+            except Exception as error:  # the next query may be a good one
                 if debug:
                     screen.traceback(error)
-                screen.error(error.message, error.remedy, error.exit_code)
+                screen.error(*explained(error))
 
 
 def _one(screen: Screen, searcher: Searcher, settings: ShellSettings, line: str) -> ShellSettings:
@@ -166,7 +176,8 @@ def _one(screen: Screen, searcher: Searcher, settings: ShellSettings, line: str)
 def _line_reader(watched: bool) -> Iterator[Callable[[], str | None]]:
     """A function that gives the next line without its ending, and None after the last."""
     if not watched:
-        yield lambda: next((line.strip() for line in sys.stdin), None)
+        lines = bounded_lines(_stdin())
+        yield lambda: None if (line := next(lines, None)) is None else text_of(line)
         return
     history = _history_file()
     with suppress(ImportError):
@@ -180,6 +191,8 @@ def _line_reader(watched: bool) -> Iterator[Callable[[], str | None]]:
             return input(_PROMPT).strip()
         except EOFError:
             return None
+        except UnicodeDecodeError:
+            raise UsageError("The line is not UTF-8 text.", "Write it in UTF-8.") from None
 
     try:
         yield read

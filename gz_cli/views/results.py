@@ -1,18 +1,16 @@
-"""The result of a search as JSON, its memory between commands, and how it is read back."""
+"""The result of a search as JSON, and its memory between commands."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
-import math
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from index.errors import GzError, UsageError
 
+from .found_clips import FoundClip, parse_result
 from .render import JSON_VERSION, path_fields
 from .timecode import clock_range
 
@@ -20,20 +18,6 @@ if TYPE_CHECKING:
     from index.types import FindResult, Hit
 
 _MEMORY = "last_find.json"
-
-
-@dataclass(frozen=True)
-class FoundClip:
-    """One hit as a search result names it: all that cutting needs."""
-
-    rank: int
-    path: bytes
-    fingerprint: str
-    """Identity of the video when it was found; empty when the file does not say."""
-    start_s: float
-    end_s: float
-    query: str
-    presence: float | None = None
 
 
 def hit_fields(hit: Hit) -> dict[str, Any]:
@@ -111,77 +95,20 @@ def recall(library_dir: Path) -> list[FoundClip]:
     """The hits of the last ``gz find`` in this library.
 
     Raises:
-        UsageError: There was none.
+        UsageError: There was none, or it cannot be read.
     """
     kept = [file for file in _memory_files(library_dir) if file.is_file()]
     if not kept:
         raise UsageError(
             "There is no earlier result to cut from.",
-            'Search first: gz find "QUERY"; or name it: gz export-clips "QUERY".',
+            'Search first with gz find "QUERY", or search and cut at once with '
+            'gz export-clips "QUERY".',
         )
     newest = max(kept, key=lambda file: file.stat().st_mtime_ns)
-    return parse_result(newest.read_bytes(), str(newest))
-
-
-def clips_of(result: FindResult) -> list[FoundClip]:
-    """The hits of a result that has just been found."""
-    return [
-        FoundClip(
-            hit.rank,
-            hit.path,
-            hit.fingerprint,
-            hit.span.start_s,
-            hit.span.end_s,
-            result.request.query,
-            hit.presence,
-        )
-        for hit in result.hits
-    ]
-
-
-def parse_result(data: bytes, source: str) -> list[FoundClip]:
-    """Hits from the JSON of ``gz find``: one document, or one to a line.
-
-    Raises:
-        UsageError: It is not such a result; the message names what is wrong and where.
-    """
     try:
-        try:
-            documents = [json.loads(data)]
-        except ValueError:
-            documents = [json.loads(line) for line in data.splitlines() if line.strip()]
-        if not documents:
-            raise ValueError("it is empty")
-        return [clip for document in documents for clip in _clips(document)]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        return parse_result(newest.read_bytes(), str(newest))
+    except OSError as error:
         raise UsageError(
-            f"{source} is not a result of gz find: {what}.",
-            'Make one with: gz find "QUERY" --json > hits.json',
+            f"The last result in {newest} cannot be read: {error.strerror}.",
+            'Search again: gz find "QUERY"',
         ) from None
-
-
-def _clips(document: Any) -> list[FoundClip]:
-    if document["version"] != JSON_VERSION:
-        raise ValueError(f"its version is {document['version']}, this gz reads {JSON_VERSION}")
-    query = str(document.get("query", document.get("sentence", "")))
-    return [_clip(hit, rank, query) for rank, hit in enumerate(document["hits"], start=1)]
-
-
-def _clip(hit: Any, rank: int, query: str) -> FoundClip:
-    raw = hit.get("path_bytes")
-    path = base64.b64decode(raw, validate=True) if raw else os.fsencode(str(hit["path"]))
-    start_s, end_s = float(hit["start_s"]), float(hit["end_s"])
-    if not (math.isfinite(end_s) and 0 <= start_s < end_s):
-        raise ValueError(f"hit {rank} runs from {start_s} to {end_s} s")
-    fingerprint = str(hit.get("fingerprint") or "")
-    presence = hit.get("presence")
-    return FoundClip(
-        rank=int(hit.get("rank", rank)),
-        path=path,
-        fingerprint=fingerprint,
-        start_s=start_s,
-        end_s=end_s,
-        query=query,
-        presence=None if presence is None else float(presence),
-    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+_LONGEST_TEXT = 40
+"""Characters of a time: a number of a thousand digits is none, and takes long to read."""
 _CLOCK = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?|\.\d+)", re.ASCII)
 
 
@@ -14,9 +16,9 @@ def parse_time(text: str) -> float:
     Raises:
         ValueError: The text is not a time.
     """
-    match = _CLOCK.fullmatch(text.strip())
+    match = _CLOCK.fullmatch(text.strip()) if len(text) <= _LONGEST_TEXT else None
     if match is None:
-        raise ValueError(f"'{text}' is not a time; write seconds, M:SS or H:MM:SS")
+        raise ValueError(f"'{text:.{_LONGEST_TEXT}}' is not a time; write seconds, M:SS or H:MM:SS")
     hours, minutes, seconds = match.groups()
     if minutes is not None and float(seconds) >= 60:
         raise ValueError(f"'{text}' is not a time: seconds after a colon stay under 60")

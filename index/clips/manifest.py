@@ -11,6 +11,7 @@ import csv
 import importlib.metadata
 import io
 import json
+import math
 import os
 import platform
 import re
@@ -97,14 +98,14 @@ def _clip(number: int, result: ClipResult) -> dict[str, Any]:
         "status": "done" if result.ok else "failed",
         "query": visible(request.query),
         "sentence": visible(request.query),
-        "presence": request.presence,
+        "presence": _finite(request.presence),
         "source": {
             **_path(request.source),
             "size_bytes": result.source_bytes,
             "sha256": result.source_sha256,
-            "fingerprint": request.fingerprint,
+            "fingerprint": visible(request.fingerprint),
         },
-        "asked": {"start_s": request.start_s, "end_s": request.end_s},
+        "asked": {"start_s": _finite(request.start_s), "end_s": _finite(request.end_s)},
         "real": {"start_s": result.start_s, "end_s": result.end_s, "frames": result.frames},
         "mode": result.mode,
         "clip": {
@@ -117,6 +118,11 @@ def _clip(number: int, result: ClipResult) -> dict[str, Any]:
         "failure": visible(result.failure.message) if result.failure else "",
         "remedy": visible(result.failure.remedy) if result.failure else "",
     }
+
+
+def _finite(value: float | None) -> float | None:
+    """None for what JSON has no number for: one bad request must not cost the record."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _path(path: bytes) -> dict[str, str]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import UsageError
 from ..types import (
     Encoder,
     Evidence,
@@ -24,6 +23,7 @@ from .localizing import inside, look
 from .moments import Moment, distinct, distinct_spans, distinct_whole, join, single
 from .query import QueryPlan, parse
 from .refine import refine
+from .request import check_request
 from .retrieve import Candidate, retrieve
 from .scope import Scope, choose_videos
 from .search import FindObserver, Query, Search, SilentObserver
@@ -66,7 +66,7 @@ def find(
         ModelError: The encoder's vectors do not compare with the library's.
         LibraryError: The library is damaged.
     """
-    _check(request)
+    check_request(request)
     library.check_space(encoder.space)
     scope = choose_videos(library, request)
     plan = parse(request.query)
@@ -109,19 +109,6 @@ def _coarse_notes(scope: Scope) -> list[str]:
         f"{coarse:,} of {len(scope.videos):,} videos are searched by key frames alone, seconds "
         "apart, so far; gz index goes on with them."
     ]
-
-
-def _check(request: FindRequest) -> None:
-    if not request.query.strip():
-        raise UsageError("The query is empty.", 'Describe a moment: gz find "a dog jumps"')
-    if request.limit < 1:
-        raise UsageError(f"The number of hits must be at least 1, not {request.limit}.")
-    if not 0 <= request.threshold <= 1:
-        raise UsageError(f"The threshold must lie between 0 and 1, not {request.threshold}.")
-    after_s = request.after_s or 0.0
-    before_s = float("inf") if request.before_s is None else request.before_s
-    if not 0 <= after_s < before_s:
-        raise UsageError(f"There is no time after {after_s} s and before {before_s} s.")
 
 
 def _query(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -59,7 +60,7 @@ def choose_videos(library: Library, request: FindRequest) -> Scope:
     rows = [row for row in library.videos(searchable=True) if row.frames > 0]
     if not rows:
         raise NothingIndexedError(
-            "There is no indexed video to search.", "Index some first: gz index FOLDER"
+            "There is no indexed video to search.", "Index a folder of videos: gz index FOLDER"
         )
     chosen, notes = rows, []
     if request.within:
@@ -84,26 +85,38 @@ def _within(rows: Sequence[VideoRow], places: Sequence[str]) -> tuple[list[Video
     wanted: set[int] = set()
     unmatched: list[str] = []
     for place in places:
-        found = {row.id for row in rows if _lies_in(row.path, place)}
+        lies_in = _lies_in(place)
+        found = {row.id for row in rows if lies_in(PurePath(os.fsdecode(row.path)))}
         wanted |= found
         if not found:
             unmatched.append(place)
     return [row for row in rows if row.id in wanted], unmatched
 
 
-def _lies_in(path: bytes, place: str) -> bool:
-    """True for the file itself, anything below a folder, or a match of a glob."""
-    name = PurePath(os.fsdecode(path))
-    given = Path(place).expanduser()
-    places = {str(given.absolute()), os.path.normpath(given.absolute()), str(given.resolve())}
-    if any(name.is_relative_to(folder) for folder in places):
-        return True
+def _lies_in(place: str) -> Callable[[PurePath], bool]:
+    """Tells the file itself, anything below a folder, and matches of a glob from other files."""
+    spellings = _spellings(place)
+    globs = [place] if os.sep not in place else [*spellings, *(s + "/*" for s in spellings)]
     if not any(sign in place for sign in "*?["):
-        return False
-    if os.sep not in place:
-        return fnmatch.fnmatchcase(name.name, place)
-    whole = str(name)
-    return any(
-        fnmatch.fnmatchcase(whole, glob) or fnmatch.fnmatchcase(whole, glob + os.sep + "*")
-        for glob in places
-    )
+        globs = []
+
+    def lies_in(file: PurePath) -> bool:
+        if any(file.is_relative_to(folder) for folder in spellings):
+            return True
+        name = str(file) if os.sep in place else file.name
+        return any(fnmatch.fnmatchcase(name, glob) for glob in globs)
+
+    return lies_in
+
+
+def _spellings(place: str) -> set[str]:
+    """A place as indexing may have called it."""
+    # No home to expand to, a loop of links, a name longer than any file's: then it is
+    # no more than it says.
+    given = Path(place)
+    with contextlib.suppress(RuntimeError):
+        given = given.expanduser()
+    found = {str(given.absolute()), os.path.normpath(given.absolute())}
+    with contextlib.suppress(OSError, RuntimeError):
+        found.add(str(given.resolve()))
+    return found

@@ -20,8 +20,7 @@ from media_factory import colour_video
 from terminal import GZ, Archive, environment, run
 from tiny_siglip import make_model
 
-from gz_cli.views.results import parse_result
-from index.errors import UsageError
+from gz_cli.views.found_clips import parse_result
 from index.files import WriterLock
 
 HOSTILE = b"two\nlines \x1b[31m \xff [/].mp4"
@@ -395,23 +394,11 @@ def test_a_library_that_cannot_be_written_is_remembered_elsewhere(copy: Archive)
     assert ran.code == 0, ran.err
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "not a result"),
-        ("nonsense", "not a result"),
-        ("[]", "not a result"),
-        ('{"version": 2, "hits": []}', "its version is 2"),
-        ('{"version": 1}', "hits"),
-        ('{"version": 1, "hits": [{"path": "a"}]}', "start_s"),
-        ('{"version": 1, "hits": [{"path": "a", "start_s": 5, "end_s": 5}]}', "hit 1 runs"),
-        ('{"version": 1, "hits": [{"path": "a", "start_s": 0, "end_s": NaN}]}', "hit 1 runs"),
-    ],
-)
-def test_what_is_no_result_is_refused(text: str, said: str) -> None:
-    with pytest.raises(UsageError, match=said) as refusal:
-        parse_result(text.encode(), "hits.json")
-    assert "hits.json" in refusal.value.message
+def test_a_video_is_no_result(archive: Archive) -> None:
+    ran = archive.run("export-clips", "--from", archive.videos / "plain.mp4")
+    assert ran.code == 2
+    assert "is not a result of gz find: it is" in ran.err
+    assert "codec" not in ran.err
 
 
 # Manners
@@ -422,7 +409,11 @@ def test_what_is_no_result_is_refused(text: str, said: str) -> None:
     [
         ["find"],
         ["find", "   "],
+        ["find", b"a \xff\xfe heart"],
+        ["find", "a " * 6000],
+        ["export-clips", b"a \xff heart"],
         ["find", "a dog", "--after", "1:99"],
+        ["find", "a dog", "--after", "9" * 400 + ":00:00"],
         ["find", "a dog", "--after", "5", "--before", "4"],
         ["find", "a dog", "-k", "0"],
         ["find", "a dog", "--threshold", "2"],
@@ -437,7 +428,7 @@ def test_what_is_no_result_is_refused(text: str, said: str) -> None:
         ["--frobnicate"],
     ],
 )
-def test_what_makes_no_sense_ends_with_2(archive: Archive, arguments: list[str]) -> None:
+def test_what_makes_no_sense_ends_with_2(archive: Archive, arguments: list[str | bytes]) -> None:
     ran = archive.run(*arguments)
     assert ran.code == 2, ran.err
     assert ran.out == b""

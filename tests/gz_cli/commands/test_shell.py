@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -70,13 +71,12 @@ class Conversation:
             stdout=subprocess.PIPE,
             env=environment(folder),
             cwd=folder,
-            text=True,
         )
 
-    def ask(self, line: str) -> dict[str, Any]:
+    def ask(self, line: str | bytes) -> dict[str, Any]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(line + "\n")
+        self.process.stdin.write((line.encode() if isinstance(line, str) else line) + b"\n")
         self.process.stdin.flush()
         answer: dict[str, Any] = json.loads(self.process.stdout.readline())
         return answer
@@ -130,6 +130,83 @@ def test_no_bad_request_ends_it(conversation: Conversation, line: str, said: str
     assert conversation.ask('{"sentence": "a red thing"}')["type"] == "find"
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b'{"id": NaN, "query": "a"}', "id is not a number"),
+        (b'{"id": 7, "query": "a", "after": 1e999}', "after is not a number"),
+        (b'{"id": 7, "query": "a", "k": ' + b"9" * 400 + b"}", "k is not a number"),
+        (b'{"id": 7, "query": "a", "k": true}', "not a number of hits"),
+        (b'{"id": 7, "query": "a", "after": "' + b"9" * 400 + b':00:00"}', "not a time"),
+        (b'{"id": 7, "query": "a \\ud83d"}', "half characters"),
+        (b'{"id": 7, "query": "a \\u0000"}', "NUL"),
+        (b'{"id": 7, "query": "a", "in": "b\\u0000"}', "NUL"),
+        (b'{"id": 7, "query": "a", "in": {"b": 1}}', "neither a path nor a list"),
+        (b'{"id": 7, "query": "a", "in": "~nobody/videos"}', "No indexed video"),
+        (b'{"id": 7, "query": "a", "in": "' + b"x" * 5000 + b'"}', "No indexed video"),
+        (b'{"id": 7, "query": "a", "id": 8}', "twice"),
+        (b'{"query": ' + b"[" * 100_000 + b"}", "levels deep"),
+        (b'{"id": 7, "query": "' + b"a " * 6000 + b'"}', "12,000 characters"),
+        (b'{"id": 7, "query": "' + b"a " * 60_000 + b'"}', "100,000 characters"),
+        (b'{"id": 7, "query": "' + b"a" * 10_000_000 + b'"}', "longer than"),
+        (b"a \xff\xfe heart", "not UTF-8"),
+        (b"a \0 heart", "NUL"),
+    ],
+)
+def test_no_strange_request_ends_it(conversation: Conversation, line: bytes, said: str) -> None:
+    refused = conversation.ask(line)
+    assert said in refused["message"]
+    assert refused["exit_code"] == 2
+    assert len(json.dumps(refused)) < 10_000
+    assert conversation.ask('{"id": 1, "query": "a red thing"}')["type"] == "find"
+
+
+def test_whatever_a_program_writes_is_answered(conversation: Conversation) -> None:
+    """Lines that are nearly requests: each gets one answer, and none was unforeseen."""
+    random = Random(5)
+    whole = json.dumps(
+        {"id": 1, "query": "a red \ud83d\ude00", "k": 2, "in": ["videos"], "after": 1.5}
+    ).encode()
+    pieces = [
+        b"NaN",
+        b"-1e999",
+        b"\\ud800",
+        b"\xff",
+        b"\0",
+        b"[[[",
+        b'""',
+        b"null",
+        b"9" * 30,
+        b"{}",
+    ]
+    for _ in range(300):
+        line = bytearray(whole)
+        for _ in range(random.randrange(1, 4)):
+            place = random.randrange(len(line))
+            line[place : place + random.randrange(8)] = random.choice(pieces)
+        answer = conversation.ask(bytes(line).replace(b"\n", b" "))
+        assert answer.get("exit_code", 0) in (0, 2), (line, answer)
+
+
+def test_typed_lines_that_are_no_text_are_passed_over(home: Path) -> None:
+    typed = b"a \xff thing\n" + b"x" * 2_000_000 + b"\n:after " + b"9" * 400 + b":00:00\na thing\n"
+    ran = subprocess.run(
+        [GZ, "shell", "--threshold", "0", "--no-refine"],
+        input=typed,
+        capture_output=True,
+        timeout=120,
+        env=environment(home),
+        cwd=home,
+        check=False,
+    )
+    err = ran.stderr.decode()
+    assert ran.returncode == 0, err
+    assert ran.stdout
+    for said in ("not UTF-8", "longer than", ":after was not changed"):
+        assert said in err
+    assert "foresee" not in err
+
+
 def test_settings_of_a_request(home: Path, conversation: Conversation) -> None:
     request = {"query": "a red thing", "in": ["videos/a.mp4"], "after": "0:04", "before": 8}
     answer = conversation.ask(json.dumps(request))
@@ -166,15 +243,18 @@ def test_lines_from_a_pipe_are_answered_as_find_does(home: Path) -> None:
     assert out.splitlines()[0].startswith(":k 1  :refine off  :threshold 0")
     assert out.splitlines()[1:] == found.splitlines()
     assert "no setting :frob" in err
-    assert ":k:" in err
+    assert ":k was not changed: 'x' is not a number of hits." in err
     assert "lost" not in err
 
 
-def test_without_a_library_it_says_so_and_stays(tmp_path: Path) -> None:
-    code, out, err = gz(tmp_path, "shell", typed="a\n:help\n")
-    assert code == 0
+@pytest.mark.parametrize("typed", ["", "a\n:help\n"])
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_without_a_library_it_ends_before_anything_is_typed(
+    tmp_path: Path, typed: str, options: list[str]
+) -> None:
+    code, out, err = gz(tmp_path, "shell", *options, typed=typed)
+    assert (code, out) == (4, "")
     assert "gz index" in err
-    assert ":threshold" in out
 
 
 def test_a_person_at_a_terminal(home: Path) -> None:
