@@ -40,10 +40,15 @@ def clock_ms(seconds: float) -> str:
 
 
 def clock_range(start_s: float, end_s: float) -> str:
-    """``H:MM:SS - H:MM:SS`` in whole seconds that contain the span."""
-    # Edges that differ from a whole second by rounding noise alone stay on it.
-    start = math.floor(start_s + 1e-6)
-    return f"{clock(start)} - {clock(max(start + 1, math.ceil(end_s - 1e-6)))}"
+    """``H:MM:SS.t - H:MM:SS.t`` in whole tenths that contain the span."""
+    # Edges that differ from a whole tenth by rounding noise alone stay on it.
+    start = math.floor(start_s * 10 + 1e-5)
+    end = max(start + 1, math.ceil(end_s * 10 - 1e-5))
+    return f"{_clock_tenths(start)} - {_clock_tenths(end)}"
+
+
+def _clock_tenths(tenths: int) -> str:
+    return f"{clock(tenths // 10)}.{tenths % 10}"
 
 
 def spoken_length(seconds: float) -> str:
