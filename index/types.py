@@ -265,6 +265,8 @@ class VideoRow:
     approximate_times: bool
     coarse: bool = False
     """Only key frames are indexed so far; frames are seconds apart."""
+    also_at: tuple[bytes, ...] = ()
+    """Other files with the same content; filled in by a search."""
 
 
 @dataclass(frozen=True)
@@ -295,6 +297,8 @@ class Hit:
     """One entry per part of an order query; one for a plain sentence."""
     coarse: bool = False
     """Found among key frames alone: its video is not indexed at the full rate yet."""
+    also_at: tuple[bytes, ...] = ()
+    """Other files with the same content."""
 
 
 @dataclass(frozen=True)

@@ -145,12 +145,13 @@ def _summary_text(summary: IndexSummary) -> str:
     if speed is not None:
         length = spoken_length(summary.video_s)
         head += f" ({length} of video, {_frames(summary)}, {_speed_text(speed)})"
+    duplicates = "duplicate" if summary.duplicates == 1 else "duplicates"
     counts = {
         "unchanged": summary.unchanged,
         "moved": summary.moved,
-        "with the content of another": summary.duplicates,
+        duplicates: summary.duplicates,
         "failed": summary.failed,
-        "failed before (--retry tries again)": summary.failed_before,
+        "failed before (gz ls says why, --retry tries again)": summary.failed_before,
         "skipped": summary.skipped,
         "hidden until they are back": summary.hidden,
         "forgotten": summary.pruned,

@@ -16,9 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import NoSpaceError
-from ..files import WriterLock
+from ..files import FileStat, WriterLock
 from ..store.library import Library
-from ..types import Encoder
+from ..types import Encoder, VideoRow
 from ..vectors.cache import VectorCache
 from .absence import missing, prunable
 from .coarse_pass import CoarsePass
@@ -100,7 +100,9 @@ class _Run:
             self._problem(problem)
         absence = missing(self._library, found.roots, found.unreadable)
         self._remember(found.roots, absence.offline_roots)
-        newly_gone = [video.id for video in absence.gone if not video.absent]
+        self._library.drop_copies(absence.gone_copies)
+        taken_over = [video.id for video in absence.gone if self._taken_over(video)]
+        newly_gone = [v.id for v in absence.gone if not v.absent and v.id not in taken_over]
         if newly_gone:
             self._library.mark_absent(newly_gone)
         work = [
@@ -113,7 +115,8 @@ class _Run:
         failed_before = self._failed_before(found.candidates, work)
         self._summary = replace(
             self._summary,
-            unchanged=settled_now - failed_before,
+            unchanged=settled_now - failed_before - len(taken_over),
+            moved=len(taken_over),
             failed_before=failed_before,
             skipped=sum(found.skipped.values()),
             offline_roots=absence.offline_roots,
@@ -123,6 +126,15 @@ class _Run:
             self._prune(paths, found.roots, found.unreadable)
             self._refresh_cache()
         return self._closing()
+
+    def _taken_over(self, gone: VideoRow) -> bool:
+        """Lets a copy that is there, as it was, stand for a video whose file is gone."""
+        for copy in self._library.copies(gone.id):
+            with contextlib.suppress(OSError):
+                if FileStat.read(copy.path).same_content_as(copy.stat):
+                    self._library.rename(gone.id, copy.path, copy.stat)
+                    return True
+        return False
 
     def _remember(self, roots: Sequence[Root], offline: Sequence[bytes]) -> None:
         for root in roots:
@@ -157,7 +169,7 @@ class _Run:
                 self._summary,
                 indexed=counts.indexed,
                 unchanged=self._summary.unchanged + counts.touched,
-                moved=counts.moved,
+                moved=self._summary.moved + counts.moved,
                 duplicates=counts.duplicates,
                 failed=counts.failed,
                 failed_before=self._summary.failed_before + counts.failed_before,
@@ -183,6 +195,8 @@ class _Run:
             if work and coarse:
                 self._observer.note(_coarse_note(coarse))
         FullPass(*parts).run(work)
+        while copies := turns.postponed():
+            FullPass(*parts).run(copies)
 
     def _prune(
         self, paths: Sequence[Path], roots: Sequence[Root], unreadable: Sequence[bytes]

@@ -85,7 +85,7 @@ class IndexSummary:
     unchanged: int = 0
     moved: int = 0
     duplicates: int = 0
-    """Files whose content is already indexed under another path that exists."""
+    """Files that this run found to have the content of another one that is there."""
     failed: int = 0
     """Files that failed in this run."""
     failed_before: int = 0

@@ -82,6 +82,7 @@ class VideoPass(ABC):
             NoSpaceError: The disk is full.
             KeyboardInterrupt: After taking back the attempts that were under way.
         """
+        self._turns.begin_round()
         self._total_files = len(work)
         self._total_bytes = sum(c.stat.size_bytes for c in work)
         queue = EncodeQueue(self._encoder, self._take, self._commit, self._fail)

@@ -26,12 +26,26 @@ class AttemptWriter(LibraryReader):
     # Attempts
 
     def begin_attempt(
-        self, path: bytes, fingerprint: str, stat: FileStat, info: VideoInfo | None = None
+        self,
+        path: bytes,
+        fingerprint: str,
+        stat: FileStat,
+        info: VideoInfo | None = None,
+        *,
+        anew: bool = False,
     ) -> int:
         """Writes down, before anything is decoded, that a file is tried once more.
 
         Pieces that an interrupted attempt at the same content has staged are
         kept; see `staged_until_s`. A visible older version stays visible.
+
+        Args:
+            path: Absolute path of the file.
+            fingerprint: Of its content.
+            stat: Its state.
+            info: What the container declares, where that is known already.
+            anew: The content is not what it was, although its fingerprint may be: no
+                frame of an earlier attempt counts as being of it.
 
         Returns:
             The video's id; its row has status ``pending`` and one more attempt.
@@ -49,6 +63,8 @@ class AttemptWriter(LibraryReader):
                 )
                 row = self._row("SELECT id FROM videos WHERE path = ?", [path])
             else:
+                if anew:
+                    self._part_with(row[0], fingerprint)
                 was_searchable = self._is_searchable(row[0])
                 self._all(
                     "UPDATE videos SET status = 'pending', reason = '', "
@@ -65,6 +81,15 @@ class AttemptWriter(LibraryReader):
                 self._write_info(self._staging(video_id), info)
         reached("after_attempt")
         return video_id
+
+    def _part_with(self, video_id: int, fingerprint: str) -> None:
+        """Lets nothing of a video pass for the content that has this fingerprint now."""
+        self._all(
+            "UPDATE versions SET fingerprint = 'before-' || fingerprint "
+            "WHERE video_id = ? AND fingerprint = ?",
+            [video_id, fingerprint],
+        )
+        self._all("UPDATE videos SET fingerprint = '' WHERE id = ?", [video_id])
 
     def _prepare_staging(self, video_id: int, fingerprint: str, space_id: str) -> None:
         """Leaves exactly one version to be staged: the interrupted one if it still fits."""
@@ -149,8 +174,16 @@ class AttemptWriter(LibraryReader):
                  part_times.tobytes(), part.tobytes()],
             )  # fmt: skip
 
-    def commit_video(self, video_id: int, report: SamplingReport, info: VideoInfo) -> None:
+    def commit_video(
+        self, video_id: int, report: SamplingReport, info: VideoInfo, content_digest: str = ""
+    ) -> None:
         """Makes all staged pieces visible and removes the older version, in one transaction.
+
+        Args:
+            video_id: A video with staged pieces.
+            report: What sampling it showed.
+            info: What the container declares.
+            content_digest: Of the whole file, where its fingerprint leaves something open.
 
         Raises:
             ValueError: Nothing is staged.
@@ -161,6 +194,9 @@ class AttemptWriter(LibraryReader):
             if not self._row("SELECT frames FROM versions WHERE id = ?", [staging])[0]:
                 raise ValueError(f"video {video_id} has no frames to commit")
             self._write_info(staging, info, report)
+            self._all(
+                "UPDATE versions SET content_digest = ? WHERE id = ?", [content_digest, staging]
+            )
             self._all(
                 "UPDATE videos SET visible_version = ?, status = 'indexed', reason = ?, "
                 "attempts = 0, absent = 0 WHERE id = ?",

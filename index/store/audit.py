@@ -23,6 +23,7 @@ _ORPHANS = {
     "versions that belong to no video": (
         "FROM versions WHERE video_id NOT IN (SELECT id FROM videos)"
     ),
+    "copies of no video": "FROM copies WHERE video_id NOT IN (SELECT id FROM videos)",
 }
 
 

@@ -197,15 +197,25 @@ class LibraryReader:
             "SELECT size_bytes, mtime_ns, ctime_ns, inode, device FROM videos WHERE id = ?",
             [video_id],
         )
-        return None if row is None else _file_stat(row)
+        return None if row is None else file_stat_of(row)
+
+    def content_digest(self, video_id: int) -> str:
+        """Digest of the whole content behind the visible frames; empty where none was kept."""
+        row = self._one(
+            "SELECT content_digest FROM versions WHERE id = "
+            "(SELECT visible_version FROM videos WHERE id = ?)",
+            [video_id],
+        )
+        return "" if row is None else str(row[0])
 
     def settled_files(self) -> dict[bytes, FileStat]:
-        """Files that need no work while they stay as they are: indexed, failed, quarantined."""
+        """Files that need no work while they stay as they are: indexed, failed, copies."""
         rows = self._all(
             "SELECT path, size_bytes, mtime_ns, ctime_ns, inode, device FROM videos "
-            "WHERE status <> 'pending' AND absent = 0"
+            "WHERE status <> 'pending' AND absent = 0 UNION ALL "
+            "SELECT path, size_bytes, mtime_ns, ctime_ns, inode, device FROM copies"
         )
-        return {bytes(row[0]): _file_stat(row[1:]) for row in rows}
+        return {bytes(row[0]): file_stat_of(row[1:]) for row in rows}
 
     def _is_searchable(self, video_id: int) -> bool:
         return self._one("SELECT 1 FROM searchable WHERE video_id = ?", [video_id]) is not None
@@ -324,7 +334,8 @@ def _named(space: EmbeddingSpace) -> str:
     return f"{space.backbone}@{space.revision[:8]}{adapter} ({space.id}, {space.dim}-d)"
 
 
-def _file_stat(row: tuple[Any, ...]) -> FileStat:
+def file_stat_of(row: tuple[Any, ...]) -> FileStat:
+    """The state of a file from its columns."""
     size, mtime, ctime, inode, device = row
     return FileStat(size, mtime, ctime, inode % (1 << 64), device % (1 << 64))
 

@@ -121,8 +121,28 @@ def coarse_versions(db: Database) -> None:
     db.execute("PRAGMA user_version = 2")
 
 
+def copies_and_content_digests(db: Database) -> None:
+    """Files with the content of another, and the digest that tells whether it still is that."""
+    db.execute("ALTER TABLE versions ADD COLUMN content_digest TEXT NOT NULL DEFAULT ''")
+    db.execute(
+        """CREATE TABLE copies (
+            id INTEGER PRIMARY KEY,
+            path BLOB NOT NULL UNIQUE,
+            video_id INTEGER NOT NULL REFERENCES videos (id),
+            size_bytes INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL,
+            ctime_ns INTEGER NOT NULL,
+            inode INTEGER NOT NULL,
+            device INTEGER NOT NULL
+        )"""
+    )
+    db.execute("CREATE INDEX copies_by_video ON copies (video_id)")
+    db.execute("PRAGMA user_version = 3")
+
+
 SCHEMA()(videos_versions_and_chunks)
 SCHEMA()(coarse_versions)
+SCHEMA()(copies_and_content_digests)
 
 
 def schema_version() -> int:

@@ -467,10 +467,11 @@ def test_an_older_library_is_migrated_by_reader_and_writer(tmp_path, monkeypatch
     later = Migrations("groundzero")
     later()(schema.videos_versions_and_chunks)
     later()(schema.coarse_versions)
+    later()(schema.copies_and_content_digests)
 
     def add_colour(db):
         db.execute("ALTER TABLE videos ADD COLUMN colour TEXT")
-        db.execute("PRAGMA user_version = 3")
+        db.execute("PRAGMA user_version = 4")
 
     later()(add_colour)
     monkeypatch.setattr(schema, "SCHEMA", later)
@@ -485,11 +486,32 @@ def test_a_library_from_before_coarse_versions_goes_on(tmp_path):
     closed_library(tmp_path, videos=2)
     with sqlite3.connect(tmp_path / "library.db") as connection:
         connection.execute("ALTER TABLE versions DROP COLUMN coarse")
-        connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'coarse_versions'")
+        connection.execute("ALTER TABLE versions DROP COLUMN content_digest")
+        connection.execute("DROP TABLE copies")
+        connection.execute(
+            "DELETE FROM _sqlite_migrations WHERE name <> 'videos_versions_and_chunks'"
+        )
         connection.execute("PRAGMA user_version = 1")
     connection.close()
     with Library.open_readonly(tmp_path) as library:
-        assert [video.coarse for video in library.videos(searchable=True)] == [False, False]
+        videos = library.videos(searchable=True)
+        assert [video.coarse for video in videos] == [False, False]
+        assert [library.content_digest(video.id) for video in videos] == ["", ""]
+        assert library.copies() == []
+
+
+def test_copies_go_with_their_video(tmp_path):
+    with open_library(tmp_path) as library:
+        first, other = add_video(library, b"/a"), add_video(library, b"/b", seed=1)
+        library.add_copy(first, b"/copy", STAT)
+        library.add_copy(first, b"/b", STAT)
+        assert library.video(other) is None, "its path has the content of another now"
+        assert [copy.path for copy in library.copies(first)] == [b"/b", b"/copy"]
+        assert library.settled_files()[b"/copy"] == STAT
+        library.rename(first, b"/copy", STAT)
+        assert [copy.path for copy in library.copies()] == [b"/b"]
+        library.forget(first)
+        assert (library.copies(), library.settled_files()) == ([], {})
 
 
 def test_a_coarse_version_answers_until_the_full_one_is_there(tmp_path):
@@ -540,6 +562,7 @@ def test_a_failed_migration_changes_nothing(tmp_path, monkeypatch):
     later = Migrations("groundzero")
     later()(schema.videos_versions_and_chunks)
     later()(schema.coarse_versions)
+    later()(schema.copies_and_content_digests)
 
     def half(db):
         db.execute("DELETE FROM videos")
