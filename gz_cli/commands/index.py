@@ -83,6 +83,9 @@ def index_videos(
             help="Decode on cuda, vaapi, videotoolbox ..., not the processor.",
         ),
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Name every file that is skipped.")
+    ] = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
     library: LibraryOption = None,
@@ -120,6 +123,7 @@ def index_videos(
         model_spec=spec,
         adapter=str(adapter_dir or ""),
         workers=workers,
+        name_skipped=verbose,
     )
     _end(_run(screen, settings.library_dir, roots, encoder, options))
 

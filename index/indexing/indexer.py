@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ..errors import NoSpaceError
-from ..files import FileStat, WriterLock
+from ..files import FileStat, WriterLock, shown
 from ..store.library import Library
 from ..types import Encoder, VideoRow
 from ..vectors.cache import VectorCache
@@ -95,6 +96,7 @@ class _Run:
             [*paths] or sorted(self._library.roots()),
             self._options.exclude,
             lambda path, stat: path in settled and settled[path].same_content_as(stat),
+            self._name_skipped if self._options.name_skipped else None,
         )
         for problem in found.problems:
             self._problem(problem)
@@ -119,6 +121,7 @@ class _Run:
             moved=len(taken_over),
             failed_before=failed_before,
             skipped=sum(found.skipped.values()),
+            skipped_kinds=tuple(Counter(found.skipped).most_common()),
             offline_roots=absence.offline_roots,
         )
         self._index(work)
@@ -135,6 +138,9 @@ class _Run:
                     self._library.rename(gone.id, copy.path, copy.stat)
                     return True
         return False
+
+    def _name_skipped(self, path: bytes, kind: str) -> None:
+        self._observer.note(f"skipped {shown(path)}: {kind}")
 
     def _remember(self, roots: Sequence[Root], offline: Sequence[bytes]) -> None:
         for root in roots:

@@ -40,6 +40,8 @@ class IndexOptions:
     """Decoder processes; 0 decodes in this one, None leaves it to the encoder."""
     chunk_frames: int = 512
     """Frames of a long video that are made safe at once."""
+    name_skipped: bool = False
+    """Say of every file that is passed over what it was taken for."""
     max_attempts: int = 2
     """Tries that may end in a dead or hanging decoder before a file is quarantined."""
 
@@ -92,6 +94,8 @@ class IndexSummary:
     """Unchanged files that failed in an earlier run and were not tried again."""
     skipped: int = 0
     """Links, pipes, junk and files that are no video."""
+    skipped_kinds: tuple[tuple[str, int], ...] = ()
+    """Of what kinds they are, the most numerous first."""
     hidden: int = 0
     """Videos that are gone for now; their vectors are kept."""
     pruned: int = 0

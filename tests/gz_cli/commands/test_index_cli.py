@@ -57,3 +57,20 @@ def test_what_failed_before_is_a_note_and_no_failure(archive: Archive) -> None:
     again = index(archive)
     assert (again.code, "2 failed before (gz ls says why" in again.err) == (0, True)
     assert index(archive, "--retry").code == 3
+
+
+def test_what_is_skipped_is_said_by_kind_and_named_when_asked(archive: Archive) -> None:
+    for name in ("a.jpg", "b.JPG", "c.srt", "d.zip", "e.xyz", "noending", ".hidden"):
+        (archive.videos / name).write_text("not a video")
+    said = (
+        "7 other files skipped: 2 pictures, 1 hidden or temporary file, 1 subtitle, 1 archive, "
+        "1 .xyz file, 1 file without an ending."
+    )
+    ran = index(archive)
+    assert sorted(said.split(": ")[1].rstrip(".").split(", ")) == sorted(
+        ran.err.split("skipped: ")[1].split(".\n")[0].split(", ")
+    )
+    assert "b.JPG" not in ran.err
+    assert f"skipped {archive.videos / 'b.JPG'}: picture" in index(archive, "-v").err
+    summary = index(archive, "--json").lines[-1]
+    assert (summary["skipped"], summary["skipped_kinds"]["picture"]) == (7, 2)
