@@ -247,7 +247,7 @@ class VideoRow:
     """Absolute path as the file system spells it."""
     fingerprint: str
     status: str
-    """``indexed``, ``pending``, ``failed`` or ``quarantined``."""
+    """``indexed``, ``waiting``, ``failed`` or ``set aside``."""
     reason: str
     """Why it failed, or a note such as a truncation; empty when all is well."""
     attempts: int

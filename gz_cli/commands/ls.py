@@ -19,7 +19,7 @@ _STYLES = {
     "indexed": "green",
     "absent": "dim",
     "duplicate": "dim",
-    "pending": "yellow",
+    "waiting": "yellow",
     "coarse": "yellow",
 }
 

@@ -150,7 +150,7 @@ class _Run:
     def _failed_before(self, all_: Sequence[Candidate], work: Sequence[Candidate]) -> int:
         broken = {
             video.path
-            for status in ("failed", "quarantined")
+            for status in ("failed", "set aside")
             for video in self._library.videos(status=status)
         }
         busy = {candidate.path for candidate in work}

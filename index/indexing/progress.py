@@ -22,7 +22,7 @@ class IndexOptions:
     prune: bool = False
     """Forget the videos that are gone from folders that are there."""
     retry: bool = False
-    """Try again what failed or was quarantined."""
+    """Try again what failed or was set aside."""
     every_frame: bool = False
     """Encode also the samples that show nothing new beside the one before."""
     coarse_first: bool | None = None
@@ -43,7 +43,7 @@ class IndexOptions:
     name_skipped: bool = False
     """Say of every file that is passed over what it was taken for."""
     max_attempts: int = 2
-    """Tries that may end in a dead or hanging decoder before a file is quarantined."""
+    """Tries that may end in a dead or hanging decoder before a file is set aside."""
 
     def __post_init__(self) -> None:
         if self.step_s <= 0 or (self.workers or 0) < 0 or self.chunk_frames < 1:

@@ -125,11 +125,11 @@ class Turns:
             return None
         if (
             own is not None
-            and own.status == "pending"
+            and own.status == "waiting"
             and own.attempts >= self._options.max_attempts
             and own.fingerprint == identity
         ):
-            self.quarantine(own, own.reason or "gz itself ended while reading it")
+            self.set_aside(own, own.reason or "gz itself ended while reading it")
             return None
         self._library.drop_copies([path])
         self._begun_here.add(identity)
@@ -158,7 +158,7 @@ class Turns:
 
     def _settle(self, own: VideoRow, stat: FileStat) -> bool:
         """A file whose date changed but whose content did not keeps its row as it is."""
-        if own.status == "pending":
+        if own.status == "waiting":
             return False
         self._library.mark_present(own.id, stat)
         if own.status == "indexed":
@@ -180,7 +180,7 @@ class Turns:
                     self._count_copy(twin, path)
                     self._library.add_copy(twin.id, path, stat)
                     return True
-                if twin.status != "pending":
+                if twin.status != "waiting":
                     self._fail_alike(candidate, twin, stat)
                     return True
             elif twin.status == "indexed":
@@ -216,15 +216,15 @@ class Turns:
         """Ends an attempt that cost a decoder: the file may be tried once more, or is set aside."""
         row = self._library.video(turn.video_id)
         if row is not None and row.attempts >= self._options.max_attempts:
-            self.quarantine(row, reason)
+            self.set_aside(row, reason)
             return
         self._library.hold_video(turn.video_id, reason)
         self.count_problem(turn.candidate.path, f"{reason}; the next run tries once more")
 
-    def quarantine(self, row: VideoRow, reason: str) -> None:
+    def set_aside(self, row: VideoRow, reason: str) -> None:
         """Sets a file aside that was tried often enough."""
         reason = f"set aside after {row.attempts} tries: {reason}"
-        self._library.fail_video(row.id, reason, status="quarantined")
+        self._library.fail_video(row.id, reason, status="set aside")
         self.count_problem(row.path, f"{reason}; `gz index --retry` tries again")
 
     def unreachable(self, candidate: Candidate, error: OSError) -> None:

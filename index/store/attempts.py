@@ -48,7 +48,7 @@ class AttemptWriter(LibraryReader):
                 frame of an earlier attempt counts as being of it.
 
         Returns:
-            The video's id; its row has status ``pending`` and one more attempt.
+            The video's id; its row has status ``waiting`` and one more attempt.
         """
         space = self.space
         space_id = "" if space is None else space.id
@@ -58,7 +58,7 @@ class AttemptWriter(LibraryReader):
             if row is None:
                 self._all(
                     "INSERT INTO videos (path, status, attempts, fingerprint, size_bytes, "
-                    "mtime_ns, ctime_ns, inode, device) VALUES (?, 'pending', 1, ?, ?, ?, ?, ?, ?)",
+                    "mtime_ns, ctime_ns, inode, device) VALUES (?, 'waiting', 1, ?, ?, ?, ?, ?, ?)",
                     [path, *facts],
                 )
                 row = self._row("SELECT id FROM videos WHERE path = ?", [path])
@@ -67,7 +67,7 @@ class AttemptWriter(LibraryReader):
                     self._part_with(row[0], fingerprint)
                 was_searchable = self._is_searchable(row[0])
                 self._all(
-                    "UPDATE videos SET status = 'pending', reason = '', "
+                    "UPDATE videos SET status = 'waiting', reason = '', "
                     "attempts = CASE WHEN fingerprint = ?1 THEN attempts + 1 ELSE 1 END, "
                     "fingerprint = ?1, size_bytes = ?2, mtime_ns = ?3, ctime_ns = ?4, "
                     "inode = ?5, device = ?6, absent = 0 WHERE id = ?7",
@@ -217,7 +217,7 @@ class AttemptWriter(LibraryReader):
     ) -> None:
         """Makes a first look at a video visible until `commit_video` follows, in one transaction.
 
-        The row stays ``pending``, without a failed attempt to its name; what a full
+        The row stays ``waiting``, without a failed attempt to its name; what a full
         attempt has staged is kept.
 
         Args:
@@ -283,7 +283,7 @@ class AttemptWriter(LibraryReader):
         Args:
             video_id: A video with an attempt behind it.
             reason: One line for people.
-            status: ``failed`` or ``quarantined``.
+            status: ``failed`` or ``set aside``.
         """
         with self._transaction():
             was_searchable = self._is_searchable(video_id)
@@ -300,11 +300,11 @@ class AttemptWriter(LibraryReader):
     def hold_video(self, video_id: int, reason: str) -> None:
         """Ends an attempt that killed or hung the decoder; a later run may try once more.
 
-        The row stays ``pending`` with the reason and its attempts; staged pieces are kept.
+        The row stays ``waiting`` with the reason and its attempts; staged pieces are kept.
         """
         with self._transaction():
             self._all(
-                "UPDATE videos SET reason = ? WHERE id = ? AND status = 'pending'",
+                "UPDATE videos SET reason = ? WHERE id = ? AND status = 'waiting'",
                 [reason, video_id],
             )
 
@@ -313,24 +313,24 @@ class AttemptWriter(LibraryReader):
         with self._transaction():
             self._all(
                 "UPDATE videos SET attempts = max(0, attempts - 1) "
-                "WHERE id = ? AND status = 'pending'",
+                "WHERE id = ? AND status = 'waiting'",
                 [video_id],
             )
 
     def clear_failures(self) -> int:
-        """Lets files be tried again that failed, were quarantined or got no further than a look.
+        """Lets files be tried again that failed, were set aside or got no further than a look.
 
         Returns:
             How many.
         """
         tried = (
-            "status IN ('failed', 'quarantined') OR (status = 'indexed' AND visible_version IN "
+            "status IN ('failed', 'set aside') OR (status = 'indexed' AND visible_version IN "
             "(SELECT id FROM versions WHERE coarse))"
         )
         with self._transaction():
             row = self._row(f"SELECT count(*) FROM videos WHERE {tried}")  # noqa: S608
             self._all(
-                f"UPDATE videos SET status = 'pending', reason = '', attempts = 0 WHERE {tried}"  # noqa: S608
+                f"UPDATE videos SET status = 'waiting', reason = '', attempts = 0 WHERE {tried}"  # noqa: S608
             )
             return int(row[0])
 

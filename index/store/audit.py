@@ -124,7 +124,7 @@ def reset_video(library: Library, video_id: int) -> None:
 
 def _reset(library: Library, video_id: int, version_id: int | None) -> None:
     library._all(
-        "UPDATE videos SET visible_version = NULL, status = 'pending', attempts = 0, "
+        "UPDATE videos SET visible_version = NULL, status = 'waiting', attempts = 0, "
         "reason = 'its vectors were damaged' WHERE id = ? AND visible_version IS ?",
         [video_id, version_id],
     )

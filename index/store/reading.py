@@ -25,7 +25,7 @@ HalfVectors = npt.NDArray[np.float16]
 """float16 [T, D], as stored."""
 
 _ROWS = """
-    SELECT videos.id, path, CASE WHEN status IN ('failed', 'quarantined')
+    SELECT videos.id, path, CASE WHEN status IN ('failed', 'set aside')
             THEN videos.fingerprint ELSE coalesce(versions.fingerprint, videos.fingerprint) END,
         status, reason,
         attempts, absent, size_bytes, mtime_ns, coalesce(duration_s, 0.0), coalesce(width, 0),
@@ -156,7 +156,7 @@ class LibraryReader:
         """Videos in path order.
 
         Args:
-            status: Only those ``indexed``, ``pending``, ``failed`` or ``quarantined``.
+            status: Only those ``indexed``, ``waiting``, ``failed`` or ``set aside``.
             searchable: Only those with visible vectors whose file is there.
         """
         where, parameters = ["1"], []
@@ -212,7 +212,7 @@ class LibraryReader:
         """Files that need no work while they stay as they are: indexed, failed, copies."""
         rows = self._all(
             "SELECT path, size_bytes, mtime_ns, ctime_ns, inode, device FROM videos "
-            "WHERE status <> 'pending' AND absent = 0 UNION ALL "
+            "WHERE status <> 'waiting' AND absent = 0 UNION ALL "
             "SELECT path, size_bytes, mtime_ns, ctime_ns, inode, device FROM copies"
         )
         return {bytes(row[0]): file_stat_of(row[1:]) for row in rows}

@@ -20,6 +20,7 @@ from sqlite_utils import Database, Migrations
 
 from ..errors import GzError, LibraryError, LockedError, NothingIndexedError, UsageError
 from ..files import WriterLock, no_space, shown
+from .migrations import copies_and_content_digests, words_that_people_read
 
 SCHEMA = Migrations("groundzero")
 DATABASE_NAME = "library.db"
@@ -121,28 +122,10 @@ def coarse_versions(db: Database) -> None:
     db.execute("PRAGMA user_version = 2")
 
 
-def copies_and_content_digests(db: Database) -> None:
-    """Files with the content of another, and the digest that tells whether it still is that."""
-    db.execute("ALTER TABLE versions ADD COLUMN content_digest TEXT NOT NULL DEFAULT ''")
-    db.execute(
-        """CREATE TABLE copies (
-            id INTEGER PRIMARY KEY,
-            path BLOB NOT NULL UNIQUE,
-            video_id INTEGER NOT NULL REFERENCES videos (id),
-            size_bytes INTEGER NOT NULL,
-            mtime_ns INTEGER NOT NULL,
-            ctime_ns INTEGER NOT NULL,
-            inode INTEGER NOT NULL,
-            device INTEGER NOT NULL
-        )"""
-    )
-    db.execute("CREATE INDEX copies_by_video ON copies (video_id)")
-    db.execute("PRAGMA user_version = 3")
-
-
 SCHEMA()(videos_versions_and_chunks)
 SCHEMA()(coarse_versions)
 SCHEMA()(copies_and_content_digests)
+SCHEMA()(words_that_people_read)
 
 
 def schema_version() -> int:

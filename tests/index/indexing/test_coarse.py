@@ -90,7 +90,7 @@ def test_a_first_look_takes_key_frames_some_seconds_apart(home: Home) -> None:
     assert frame_times(home) == {"a.mp4": [0.0, 10.0, 20.0, 30.0], "b.mkv": [0.0, 8.0, 16.0]}
     with Library.open_readonly(home.library) as library:
         rows = library.videos()
-    assert [(row.status, row.coarse) for row in rows] == [("pending", True)] * 2
+    assert [(row.status, row.coarse) for row in rows] == [("waiting", True)] * 2
     assert [row.duration_s for row in rows] == pytest.approx([40.0, 21.0], abs=0.1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -196,7 +197,7 @@ def test_a_changed_file_keeps_its_old_vectors_until_the_new_are_whole(library):
     library.stage_chunk(video_id, seconds(0, 20), unit_vectors(20, 2))
     row = library.video(video_id)
     assert row is not None
-    assert (row.fingerprint, row.status, row.frames) == ("old", "pending", 50)
+    assert (row.fingerprint, row.status, row.frames) == ("old", "waiting", 50)
     assert np.array_equal(library.read_vectors(video_id)[1], old)
     library.commit_video(video_id, SamplingReport(20.0, 0, False), INFO)
     row = library.video(video_id)
@@ -232,9 +233,9 @@ def test_every_attempt_is_on_disk_before_decoding(library):
     failpoints.arm("after_attempt", look)
     for _ in range(2):
         library.begin_attempt(b"/a", "fp", STAT)
-    assert seen == [("pending", 1), ("pending", 2)]
+    assert seen == [("waiting", 1), ("waiting", 2)]
     library.begin_attempt(b"/a", "other content", STAT)
-    assert seen[-1] == ("pending", 1)
+    assert seen[-1] == ("waiting", 1)
 
 
 def test_progress_and_ctrl_c_are_not_held_against_a_file(library):
@@ -262,16 +263,16 @@ def test_failures_are_rows_with_a_reason_and_are_not_tried_again(library):
     assert (row.status, row.reason) == ("failed", "no video stream")
     assert library.settled_files()[b"/a"].same_content_as(STAT)
     assert library._one("SELECT count(*) FROM chunks") == (0,)
-    library.fail_video(library.begin_attempt(b"/b", "fp2", STAT), "hangs", status="quarantined")
-    assert [v.path for v in library.videos(status="quarantined")] == [b"/b"]
+    library.fail_video(library.begin_attempt(b"/b", "fp2", STAT), "hangs", status="set aside")
+    assert [v.path for v in library.videos(status="set aside")] == [b"/b"]
     assert library.clear_failures() == 2
     assert library.settled_files() == {}
 
 
-def test_a_held_attempt_stays_pending_with_its_reason(library):
+def test_a_held_attempt_stays_waiting_with_its_reason(library):
     video_id = library.begin_attempt(b"/a", "fp", STAT)
     library.hold_video(video_id, "the decoder died")
-    (row,) = library.videos(status="pending")
+    (row,) = library.videos(status="waiting")
     assert (row.reason, row.attempts) == ("the decoder died", 1)
 
 
@@ -468,10 +469,11 @@ def test_an_older_library_is_migrated_by_reader_and_writer(tmp_path, monkeypatch
     later()(schema.videos_versions_and_chunks)
     later()(schema.coarse_versions)
     later()(schema.copies_and_content_digests)
+    later()(schema.words_that_people_read)
 
     def add_colour(db):
         db.execute("ALTER TABLE videos ADD COLUMN colour TEXT")
-        db.execute("PRAGMA user_version = 4")
+        db.execute("PRAGMA user_version = 5")
 
     later()(add_colour)
     monkeypatch.setattr(schema, "SCHEMA", later)
@@ -482,22 +484,38 @@ def test_an_older_library_is_migrated_by_reader_and_writer(tmp_path, monkeypatch
         assert library._one("SELECT colour FROM videos LIMIT 1") == (None,)
 
 
-def test_a_library_from_before_coarse_versions_goes_on(tmp_path):
-    closed_library(tmp_path, videos=2)
-    with sqlite3.connect(tmp_path / "library.db") as connection:
-        connection.execute("ALTER TABLE versions DROP COLUMN coarse")
-        connection.execute("ALTER TABLE versions DROP COLUMN content_digest")
-        connection.execute("DROP TABLE copies")
-        connection.execute(
-            "DELETE FROM _sqlite_migrations WHERE name <> 'videos_versions_and_chunks'"
+def test_a_library_of_the_first_schema_goes_on(tmp_path, monkeypatch):
+    first = Migrations("groundzero")
+    first()(schema.videos_versions_and_chunks)
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "SCHEMA", first)
+        schema.open_writable(tmp_path / "library.db").close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "library.db")) as db, db:
+        for number, status in enumerate(("indexed", "pending", "failed", "quarantined", "failed")):
+            db.execute(
+                "INSERT INTO videos (path, status, fingerprint, size_bytes, mtime_ns, ctime_ns, "
+                "inode, device) VALUES (?, ?, ?, 1, 2, 3, 4, 5)",
+                [b"/%d" % number, status, f"fp{number}"],
+            )
+        db.execute(
+            "INSERT INTO versions (video_id, fingerprint, space_id, token, frames) "
+            "VALUES (1, 'fp0', 's', x'0000000000000000', 1)"
         )
-        connection.execute("PRAGMA user_version = 1")
-    connection.close()
+        db.execute("UPDATE videos SET visible_version = 1 WHERE id = 1")
+        db.execute("DELETE FROM videos WHERE id = 5")
     with Library.open_readonly(tmp_path) as library:
-        videos = library.videos(searchable=True)
-        assert [video.coarse for video in videos] == [False, False]
-        assert [library.content_digest(video.id) for video in videos] == ["", ""]
+        videos = library.videos()
+        assert [v.status for v in videos] == ["indexed", "waiting", "failed", "set aside"]
+        assert [v.coarse for v in library.videos(searchable=True)] == [False]
+        assert library.content_digest(1) == ""
         assert library.copies() == []
+        assert library.integrity_problems() == []
+    with Library.create_or_open(tmp_path) as library:
+        library.set_space(SPACE, "fake")
+        assert library.begin_attempt(b"/new", "fp", STAT) == 6, "5 was given before"
+        library.fail_video(6, "hangs", status="set aside")
+        plan = library._all("EXPLAIN QUERY PLAN SELECT id FROM videos WHERE fingerprint = 'x'")
+        assert "videos_by_fingerprint" in str(plan)
 
 
 def test_copies_go_with_their_video(tmp_path):
@@ -524,7 +542,7 @@ def test_a_coarse_version_answers_until_the_full_one_is_there(tmp_path):
         )
         row = library.video(video_id)
         assert (row.status, row.coarse, row.frames, row.duration_s, row.attempts) == (
-            "pending", True, 2, 12.0, 0,
+            "waiting", True, 2, 12.0, 0,
         )  # fmt: skip
         assert [segment.frames for segment in library.segments()] == [2]
         assert b"/a.mp4" not in library.settled_files()
@@ -563,6 +581,7 @@ def test_a_failed_migration_changes_nothing(tmp_path, monkeypatch):
     later()(schema.videos_versions_and_chunks)
     later()(schema.coarse_versions)
     later()(schema.copies_and_content_digests)
+    later()(schema.words_that_people_read)
 
     def half(db):
         db.execute("DELETE FROM videos")
