@@ -250,7 +250,7 @@ class VideoRow:
     """Absolute path as the file system spells it."""
     fingerprint: str
     status: str
-    """``indexed``, ``pending``, ``failed`` or ``quarantined``."""
+    """``indexed``, ``waiting``, ``failed`` or ``set aside``."""
     reason: str
     """Why it failed, or a note such as a truncation; empty when all is well."""
     attempts: int
@@ -268,6 +268,8 @@ class VideoRow:
     approximate_times: bool
     coarse: bool = False
     """Only key frames are indexed so far; frames are seconds apart."""
+    also_at: tuple[bytes, ...] = ()
+    """Other files with the same content; filled in by a search."""
 
 
 @dataclass(frozen=True)
@@ -298,6 +300,8 @@ class Hit:
     """One entry for each part of an order query; one for a plain query."""
     coarse: bool = False
     """Found among key frames alone: its video is not indexed at the full rate yet."""
+    also_at: tuple[bytes, ...] = ()
+    """Other files with the same content."""
 
 
 @dataclass(frozen=True)

@@ -117,13 +117,24 @@ def _library_and_model(library_dir: Path, device: str | None, *, repair: bool) -
         with open_library(library_dir) as library:
             searchable = library.videos(searchable=True)
             frames = sum(row.frames for row in searchable)
+            unusable = _unusable(library)
             models = [_model(library, device), *_grounding(library)]
-        yield from _library(library_dir, f"{len(searchable):,} videos, {frames:,} frames", repair)
+        yield from _library(
+            library_dir, f"{len(searchable):,} videos, {frames:,} frames{unusable}", repair
+        )
     except NothingIndexedError:
         yield Check("library", True, f"none yet in {library_dir}; make one: gz index FOLDER")
     except LibraryError as error:
         yield _failed("library", error)
     yield from models or [_model(None, device)]
+
+
+def _unusable(library: Library) -> str:
+    """How many files cannot be searched, in the words of ``gz ls``."""
+    states = ("failed", "waiting", "set aside")
+    counts = {state: len(library.videos(status=state)) for state in states}
+    told = "".join(f", {count:,} {state}" for state, count in counts.items() if count)
+    return f"{told} (gz ls says why)" if told else ""
 
 
 def _grounding(library: Library) -> Iterator[Check]:

@@ -83,6 +83,9 @@ def index_videos(
             help="Decode on cuda, vaapi, videotoolbox ..., not the processor.",
         ),
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Name every file that is skipped.")
+    ] = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
     library: LibraryOption = None,
@@ -122,6 +125,7 @@ def index_videos(
         model_spec=spec,
         adapter=str(adapter_dir or ""),
         workers=workers,
+        name_skipped=verbose,
     )
     _end(_run(screen, settings.library_dir, roots, encoder, options))
 
@@ -189,5 +193,6 @@ def _end(summary: IndexSummary) -> None:
             "nothing could be indexed: there is no video to search",
             "gz ls shows what failed and why",
         )
-    if summary.failed or summary.failed_before or summary.offline_roots or summary.problems:
+    # What failed before and is as it was has been told; a script need not hear of it daily.
+    if summary.failed or summary.offline_roots or summary.problems:
         raise typer.Exit(SOME_FAILED)

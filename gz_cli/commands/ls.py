@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ..options import DebugOption, JsonOption, LibraryOption, QuietOption, settings_of
-from ..views.render import Screen, path_fields
+from ..views.render import Screen, display_safe, path_fields
 from ..views.timecode import clock, spoken_length
 
 if TYPE_CHECKING:
+    from index.store.library import Library
     from index.types import VideoRow
 
-_STYLES = {"indexed": "green", "absent": "dim", "pending": "yellow", "coarse": "yellow"}
+_STYLES = {
+    "indexed": "green",
+    "absent": "dim",
+    "duplicate": "dim",
+    "waiting": "yellow",
+    "coarse": "yellow",
+}
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file that the library knows."""
+
+    row: VideoRow
+    """Its video, with this file's own path."""
+    copy_of: bytes | None = None
+    """The file that was indexed in its stead, which has the same content."""
+
+    @property
+    def state(self) -> str:
+        if self.copy_of is not None:
+            return "duplicate"
+        if self.row.absent:
+            return "absent"
+        return "coarse" if self.row.coarse else self.row.status
 
 
 def ls(
@@ -25,42 +51,55 @@ def ls(
 ) -> None:
     """Show what is indexed, and what failed and why.
 
-    With --json one line for each video.
+    With --json one line for each file.
     """
     from ..opening import open_library
 
     settings = settings_of(ctx)
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
-    with open_library(settings.library_dir) as opened:
-        rows = sorted(opened.videos(), key=lambda row: row.path)
+    with open_library(settings.library_dir) as opened, opened.snapshot():
+        files = _files(opened)
     if settings.as_json:
-        for row in rows:
-            screen.json("video", _fields(row))
+        for file in files:
+            screen.json("video", _fields(file))
         return
-    if rows:
-        screen.table([_cells(screen, row) for row in rows])
-    screen.note(_summary(rows))
+    if files:
+        screen.table([_cells(screen, file) for file in files])
+    screen.note(_summary(files))
 
 
-def _state(row: VideoRow) -> str:
-    if row.absent:
-        return "absent"
-    return "coarse" if row.coarse else row.status
+def _files(library: Library) -> list[_File]:
+    rows = {row.id: row for row in library.videos()}
+    files = [_File(row) for row in rows.values()]
+    for copy in library.copies():
+        first = rows[copy.video_id]
+        own = replace(
+            first, path=copy.path, size_bytes=copy.stat.size_bytes, mtime_ns=copy.stat.mtime_ns
+        )
+        files.append(_File(own, first.path))
+    return sorted(files, key=lambda file: file.row.path)
 
 
-def _cells(screen: Screen, row: VideoRow) -> list[str]:
-    state = _state(row)
+def _cells(screen: Screen, file: _File) -> list[str]:
+    row, state = file.row, file.state
     style = _STYLES.get(state, "red")
     length = clock(row.duration_s) if row.status == "indexed" or row.coarse else "-"
     size = f"{row.width}x{row.height}" if row.width else "-"
-    path = screen.path(row.path)
-    reason = f"  {screen.styled(row.reason, 'yellow')}" if row.reason else ""
-    return [screen.styled(state, style), length, size, f"{row.frames}", path + reason]
+    reason = row.reason
+    if file.copy_of is not None:
+        reason = f"the same content as {display_safe(file.copy_of)}"
+    path = screen.path(row.path) + (f"  {screen.styled(reason, 'yellow')}" if reason else "")
+    return [screen.styled(state, style), length, size, f"{row.frames}", path]
 
 
-def _fields(row: VideoRow) -> dict[str, Any]:
+def _fields(file: _File) -> dict[str, Any]:
+    row = file.row
+    copy_of: dict[str, Any] = {"copy_of": None}
+    if file.copy_of is not None:
+        copy_of = path_fields(file.copy_of, "copy_of")
     return {
         **path_fields(row.path),
+        **copy_of,
         "status": row.status,
         "absent": row.absent,
         "coarse": row.coarse,
@@ -80,16 +119,17 @@ def _fields(row: VideoRow) -> dict[str, Any]:
     }
 
 
-def _summary(rows: list[VideoRow]) -> str:
-    states = [_state(row) for row in rows]
-    whole = [row for row, state in zip(rows, states, strict=True) if state == "indexed"]
-    looked = [row for row, state in zip(rows, states, strict=True) if state == "coarse"]
-    failed = sum(row.status in ("failed", "quarantined") for row in rows)
-    absent = states.count("absent")
+def _summary(files: list[_File]) -> str:
+    by_state: dict[str, list[VideoRow]] = {}
+    for file in files:
+        by_state.setdefault(file.state, []).append(file.row)
+    whole, coarse = by_state.get("indexed", []), by_state.get("coarse", [])
     parts = [f"{len(whole)} indexed ({_length(whole)})"]
-    parts += [f"{len(looked)} coarse, by key frames so far ({_length(looked)})"] if looked else []
-    parts += [f"{failed} failed"] if failed else []
-    parts += [f"{absent} absent"] if absent else []
+    parts += [f"{len(coarse)} coarse, by key frames so far ({_length(coarse)})"] if coarse else []
+    duplicates = len(by_state.get("duplicate", []))
+    parts += [f"{duplicates} {'duplicate' if duplicates == 1 else 'duplicates'}"] * bool(duplicates)
+    for state in ("failed", "waiting", "set aside", "absent"):
+        parts += [f"{len(by_state[state])} {state}"] if state in by_state else []
     return ", ".join(parts)
 
 

@@ -71,19 +71,22 @@ def show_hits(screen: Screen, result: FindResult, *, player: bool) -> None:
     rank_width = len(str(result.hits[-1].rank))
     program = _player() if player else None
     for hit in result.hits:
-        _show_hit(screen, hit, rank_width)
+        _show_hit(screen, hit, rank_width, twins=bool(result.request.within))
         if program is not None:
             line = player_line(program, hit.path, hit.span.start_s, hit.span.end_s)
             screen.result(" " * (rank_width + 2) + line)
     screen.note(f"Searched {searched(result)}.")
 
 
-def _show_hit(screen: Screen, hit: Hit, rank_width: int) -> None:
+def _show_hit(screen: Screen, hit: Hit, rank_width: int, *, twins: bool) -> None:
+    """One hit; with `twins` also the other files that hold it, which were perhaps not asked for."""
     style = "green" if hit.presence >= 0.8 else "yellow"
     sure = screen.styled(f"{sureness(hit.presence):<15}", style)
     span = clock_range(hit.span.start_s, hit.span.end_s)
     coarse = screen.styled("  (by key frames)", "dim") if hit.coarse else ""
     screen.result(f"{hit.rank:>{rank_width}}  {sure}  {span}  {screen.path(hit.path)}{coarse}")
+    for path in hit.also_at if twins else ():
+        screen.result(f"{'':<{rank_width + 2}}the same content: {screen.path(path)}")
     if len(hit.evidence) > 1:
         indent = " " * (rank_width + 4)
         for part in hit.evidence:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from .pace import Pace
 from .render import Progress, Screen, display_safe, path_fields, size_text
 from .timecode import clock, spoken_length
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from index.indexing.scan import Problem
 
 _STATUS_EVERY_S = 1.0
+_MOST_KINDS = 6
+"""Kinds of skipped files that are named."""
 
 
 class IndexView:
@@ -26,6 +29,7 @@ class IndexView:
         self._progress = progress
         self._now = now
         self._told_s = float("-inf")
+        self._pace = Pace()
         self.files_done = 0
 
     def scanned(self, files: int, size_bytes: int) -> None:
@@ -38,10 +42,11 @@ class IndexView:
     def progress(self, progress: IndexProgress) -> None:
         """Another piece is done."""
         self.files_done = progress.files_done
-        self._progress.update(progress.share_done, _progress_text(progress))
+        self._pace.update(progress)
+        self._progress.update(progress.share_done, _progress_text(progress, self._pace))
         if self._screen.as_json and self._now() - self._told_s >= _STATUS_EVERY_S:
             self._told_s = self._now()
-            self._screen.json("status", _status_fields(progress))
+            self._screen.json("status", _status_fields(progress, self._pace))
 
     def problem(self, problem: Problem) -> None:
         """One file could not be used; people read of it at the end, programs at once."""
@@ -61,7 +66,18 @@ def show_summary(screen: Screen, summary: IndexSummary) -> None:
         screen.warning(f"{display_safe(problem.path)}: {problem.reason}")
     for root in summary.offline_roots:
         screen.warning(f"{display_safe(root)}: offline; its videos are kept")
+    if summary.skipped:
+        screen.note(_skipped_text(summary))
     screen.note(_summary_text(summary))
+
+
+def _skipped_text(summary: IndexSummary) -> str:
+    from index.indexing.kinds import counted
+
+    some = summary.skipped_kinds[:_MOST_KINDS]
+    rest = summary.skipped - sum(count for _, count in some)
+    parts = [counted(count, kind) for kind, count in some] + [f"{rest:,} more"] * bool(rest)
+    return f"{counted(summary.skipped, 'other file')} skipped: {', '.join(parts)}."
 
 
 def _files(count: int) -> str:
@@ -77,26 +93,20 @@ def _speed_text(speed: float) -> str:
     return f"{speed:.1f}x real time" if speed < 10 else f"{speed:,.0f}x real time"
 
 
-def _left_s(progress: IndexProgress) -> float | None:
-    if progress.share_done <= 0 or progress.elapsed_s <= 0:
-        return None
-    return progress.elapsed_s * (1 - progress.share_done) / progress.share_done
-
-
-def _progress_text(progress: IndexProgress) -> str:
+def _progress_text(progress: IndexProgress, pace: Pace) -> str:
     parts = ["first look"] if progress.coarse else []
     parts += [
         f"{progress.files_done:,}/{_files(progress.files_total)}",
         f"{clock(progress.video_s)} of video",
     ]
-    speed, left_s = _speed(progress.video_s, progress.elapsed_s), _left_s(progress)
+    speed, left_s = pace.times_real_time, pace.left_s
     parts += [_speed_text(speed)] if speed is not None else []
     parts += [f"{clock(left_s)} left"] if left_s is not None else []
     name = display_safe(progress.current.rsplit(b"/", 1)[-1])
     return "  ".join([*parts, name])
 
 
-def _status_fields(progress: IndexProgress) -> dict[str, object]:
+def _status_fields(progress: IndexProgress, pace: Pace) -> dict[str, object]:
     return {
         "coarse": progress.coarse,
         "files_done": progress.files_done,
@@ -106,8 +116,8 @@ def _status_fields(progress: IndexProgress) -> dict[str, object]:
         "frames": progress.frames,
         "frames_encoded": progress.frames_encoded,
         "elapsed_s": progress.elapsed_s,
-        "times_real_time": _speed(progress.video_s, progress.elapsed_s),
-        "left_s": _left_s(progress),
+        "times_real_time": pace.times_real_time,
+        "left_s": pace.left_s,
         **path_fields(progress.current, "current"),
     }
 
@@ -125,6 +135,7 @@ def _summary_fields(summary: IndexSummary) -> dict[str, object]:
         "failed": summary.failed,
         "failed_before": summary.failed_before,
         "skipped": summary.skipped,
+        "skipped_kinds": dict(summary.skipped_kinds),
         "hidden": summary.hidden,
         "pruned": summary.pruned,
         "offline_roots": [path_fields(root) for root in summary.offline_roots],
@@ -145,13 +156,13 @@ def _summary_text(summary: IndexSummary) -> str:
     if speed is not None:
         length = spoken_length(summary.video_s)
         head += f" ({length} of video, {_frames(summary)}, {_speed_text(speed)})"
+    duplicates = "duplicate" if summary.duplicates == 1 else "duplicates"
     counts = {
         "unchanged": summary.unchanged,
         "moved": summary.moved,
-        "with the content of another": summary.duplicates,
+        duplicates: summary.duplicates,
         "failed": summary.failed,
-        "failed before (--retry tries again)": summary.failed_before,
-        "skipped": summary.skipped,
+        "failed before (gz ls says why, --retry tries again)": summary.failed_before,
         "hidden until they are back": summary.hidden,
         "forgotten": summary.pruned,
     }

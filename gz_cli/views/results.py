@@ -34,6 +34,7 @@ def hit_fields(hit: Hit) -> dict[str, Any]:
         "refined": hit.refined,
         "coarse": hit.coarse,
         "fingerprint": hit.fingerprint,
+        "also_at": [path_fields(path) for path in hit.also_at],
         "evidence": [
             {
                 "text": part.text,

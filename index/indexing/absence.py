@@ -22,6 +22,8 @@ class Absence:
 
     gone: tuple[VideoRow, ...]
     """Videos whose file is not there although its folder is."""
+    gone_copies: tuple[bytes, ...]
+    """Copies of videos, likewise."""
     offline_roots: tuple[bytes, ...]
     """Named folders that are out of reach; nothing under them is touched."""
 
@@ -37,31 +39,39 @@ def missing(library: Library, roots: Sequence[Root], unreadable: Sequence[bytes]
     Returns:
         Gone videos and offline roots; nothing is changed.
     """
-    known = library.videos()
+    videos, copies = library.videos(), library.copies()
+    known = [video.path for video in videos] + [copy.path for copy in copies]
     devices = library.roots()
     offline = tuple(root.path for root in roots if _is_offline(root, known, devices))
     live = [root.path for root in roots if root.path not in offline]
     hidden_below = [path for path in unreadable if path not in live] + list(offline)
-    gone = tuple(
-        video
-        for video in known
-        if is_under(video.path, live)
-        and not is_under(video.path, hidden_below)
-        and not os.path.lexists(video.path)
+    gone = {
+        path
+        for path in known
+        if is_under(path, live) and not is_under(path, hidden_below) and not os.path.lexists(path)
+    }
+    return Absence(
+        tuple(video for video in videos if video.path in gone),
+        tuple(copy.path for copy in copies if copy.path in gone),
+        offline,
     )
-    return Absence(gone, offline)
 
 
 def prunable(library: Library, gone: Iterable[VideoRow]) -> list[VideoRow]:
     """Those of the gone videos that may be forgotten.
 
     A file whose folder now lies on another device than the file did belongs to
-    a drive that is not mounted, however empty its mount point looks.
+    a drive that is not mounted, however empty its mount point looks. A video with a copy
+    that is merely out of reach will be wanted for that.
     """
     return [
         video
         for video in gone
-        if (stat := library.file_stat(video.id)) is None or stat.device == _device_above(video.path)
+        if not library.copies(video.id)
+        and (
+            (stat := library.file_stat(video.id)) is None
+            or stat.device == _device_above(video.path)
+        )
     ]
 
 
@@ -70,12 +80,12 @@ def is_under(path: bytes, folders: Iterable[bytes]) -> bool:
     return any(path == folder or path.startswith(folder.rstrip(b"/") + b"/") for folder in folders)
 
 
-def _is_offline(root: Root, known: Sequence[VideoRow], devices: dict[bytes, int]) -> bool:
+def _is_offline(root: Root, known: Sequence[bytes], devices: dict[bytes, int]) -> bool:
     """A root that cannot be read, or shows nothing of what it held and looks like a bare mount."""
-    below = [video for video in known if is_under(video.path, [root.path])]
+    below = [path for path in known if is_under(path, [root.path])]
     if root.device is None or root.reason:
         return bool(below) or root.path in devices
-    if not below or any(os.path.lexists(video.path) for video in below):
+    if not below or any(map(os.path.lexists, below)):
         return False
     moved_device = root.path in devices and devices[root.path] != root.device
     return root.is_folder and (root.entries == 0 or moved_device)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..failpoints import reached
+from ..media.fingerprint import WHOLE_BYTES, DigestBeside
 from ..sampling.jobs import DecodeJob
 from ..sampling.workers import Failed
 from ..types import Times, Vectors
-from .scan import Problem
+from .scan import Candidate, Problem
 from .turns import Turn
 from .video_pass import OpenTurn, VideoPass
 
@@ -14,7 +17,18 @@ from .video_pass import OpenTurn, VideoPass
 class FullPass(VideoPass):
     """The pass after which a video is indexed."""
 
+    def run(self, work: Sequence[Candidate], alone: Sequence[Candidate] = ()) -> None:
+        """As every pass does; digests of large files are taken meanwhile."""
+        self._digests: dict[int, DigestBeside] = {}
+        try:
+            super().run(work, alone)
+        finally:
+            for digest in self._digests.values():
+                digest.stop()
+
     def _job(self, turn: Turn) -> DecodeJob:
+        if turn.candidate.stat.size_bytes > WHOLE_BYTES:
+            self._digests[turn.video_id] = DigestBeside(turn.candidate.path)
         staged_s = self._library.staged_until_s(turn.video_id)
         step_s = self._options.step_s
         return DecodeJob(
@@ -47,6 +61,7 @@ class FullPass(VideoPass):
         reached("after_decode")
         try:
             changed = video.turn.changed()
+            digest = self._digest(video.turn)
         except OSError as error:
             self._turns.unreachable(self._let_go(video_id).candidate, error)
             return
@@ -59,12 +74,25 @@ class FullPass(VideoPass):
         if self._library.staged_until_s(video_id) is None:
             self._fail(video_id, video.report.note or "no picture could be decoded")
             return
-        self._library.commit_video(video_id, video.report, video.info)
+        self._library.commit_video(video_id, video.report, video.info, digest)
         self.counts.indexed += 1
         self.counts.video_s += video.report.duration_s
         self._close(video_id)
         if video.report.note:
             self._turns.report_problem(Problem(path, video.report.note))
+
+    def _digest(self, turn: Turn) -> str:
+        """Digest of what was decoded; empty where a byte may have changed meanwhile."""
+        beside = self._digests.get(turn.video_id)
+        if beside is None:
+            return ""
+        digest = beside.result()
+        return "" if turn.written_to() else digest
+
+    def _close(self, video_id: int) -> Turn:
+        if (digest := self._digests.pop(video_id, None)) is not None:
+            digest.stop()
+        return super()._close(video_id)
 
     def _fail(self, video_id: int, reason: str) -> None:
         self._turns.fail(self._close(video_id), reason)

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ..errors import NoSpaceError
-from ..files import WriterLock
+from ..files import FileStat, WriterLock, shown
 from ..store.library import Library
-from ..types import Encoder
+from ..types import Encoder, VideoRow
 from ..vectors.cache import VectorCache
 from .absence import missing, prunable
 from .coarse_pass import CoarsePass
@@ -102,12 +103,15 @@ class _Run:
             [*paths] or sorted(self._library.roots()),
             self._options.exclude,
             lambda path, stat: path in settled and settled[path].same_content_as(stat),
+            self._name_skipped if self._options.name_skipped else None,
         )
         for problem in found.problems:
             self._problem(problem)
         absence = missing(self._library, found.roots, found.unreadable)
         self._remember(found.roots, absence.offline_roots)
-        newly_gone = [video.id for video in absence.gone if not video.absent]
+        self._library.drop_copies(absence.gone_copies)
+        taken_over = [video.id for video in absence.gone if self._taken_over(video)]
+        newly_gone = [v.id for v in absence.gone if not v.absent and v.id not in taken_over]
         if newly_gone:
             self._library.mark_absent(newly_gone)
         work = [
@@ -120,9 +124,11 @@ class _Run:
         failed_before = self._failed_before(found.candidates, work)
         self._summary = replace(
             self._summary,
-            unchanged=settled_now - failed_before,
+            unchanged=settled_now - failed_before - len(taken_over),
+            moved=len(taken_over),
             failed_before=failed_before,
             skipped=sum(found.skipped.values()),
+            skipped_kinds=tuple(Counter(found.skipped).most_common()),
             offline_roots=absence.offline_roots,
         )
         self._index(work)
@@ -130,6 +136,18 @@ class _Run:
             self._prune(paths, found.roots, found.unreadable)
             self._refresh_cache()
         return self._closing()
+
+    def _taken_over(self, gone: VideoRow) -> bool:
+        """Lets a copy that is there, as it was, stand for a video whose file is gone."""
+        for copy in self._library.copies(gone.id):
+            with contextlib.suppress(OSError):
+                if FileStat.read(copy.path).same_content_as(copy.stat):
+                    self._library.rename(gone.id, copy.path, copy.stat)
+                    return True
+        return False
+
+    def _name_skipped(self, path: bytes, kind: str) -> None:
+        self._observer.note(f"skipped {shown(path)}: {kind}")
 
     def _remember(self, roots: Sequence[Root], offline: Sequence[bytes]) -> None:
         for root in roots:
@@ -141,7 +159,7 @@ class _Run:
         broken = {
             video.path
             for video in self._library.videos()
-            if video.status in ("failed", "quarantined")
+            if video.status in ("failed", "set aside")
             or (video.status == "indexed" and video.coarse)
         }
         busy = {candidate.path for candidate in work}
@@ -166,7 +184,7 @@ class _Run:
                 self._summary,
                 indexed=counts.indexed,
                 unchanged=self._summary.unchanged + counts.touched,
-                moved=counts.moved,
+                moved=self._summary.moved + counts.moved,
                 duplicates=counts.duplicates,
                 failed=counts.failed,
                 failed_before=self._summary.failed_before + counts.failed_before,
@@ -201,6 +219,8 @@ class _Run:
             if work and coarse:
                 self._observer.note(_coarse_note(coarse))
         FullPass(*parts).run(work, alone)
+        while copies := turns.postponed():
+            FullPass(*parts).run(copies)
 
     def _prune(
         self, paths: Sequence[Path], roots: Sequence[Root], unreadable: Sequence[bytes]

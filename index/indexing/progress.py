@@ -22,7 +22,7 @@ class IndexOptions:
     prune: bool = False
     """Forget the videos that are gone from folders that are there."""
     retry: bool = False
-    """Try again what failed or was quarantined."""
+    """Try again what failed or was set aside."""
     every_frame: bool = False
     """Encode also the samples that show nothing new beside the one before."""
     coarse_first: bool | None = None
@@ -40,6 +40,8 @@ class IndexOptions:
     """Decoder processes; 0 decodes in this one, None leaves it to the encoder."""
     chunk_frames: int = 512
     """Frames of a long video that are made safe at once."""
+    name_skipped: bool = False
+    """Say of every file that is passed over what it was taken for."""
     max_deaths: int = 2
     """Decoders that a file may kill or hang before it is set aside. The end of gz itself,
     however it came, is never held against a file."""
@@ -86,13 +88,15 @@ class IndexSummary:
     unchanged: int = 0
     moved: int = 0
     duplicates: int = 0
-    """Files whose content is already indexed under another path that exists."""
+    """Files that this run found to have the content of another one that is there."""
     failed: int = 0
     """Files that failed in this run."""
     failed_before: int = 0
     """Unchanged files that failed in an earlier run and were not tried again."""
     skipped: int = 0
     """Links, pipes, junk and files that are no video."""
+    skipped_kinds: tuple[tuple[str, int], ...] = ()
+    """Of what kinds they are, the most numerous first."""
     hidden: int = 0
     """Videos that are gone for now; their vectors are kept."""
     pruned: int = 0

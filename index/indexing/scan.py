@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ..files import FileStat
 from ..media.sniff import HEAD_BYTES, VIDEO_SUFFIXES, is_container
+from .kinds import kind_of
 
 JUNK = (
     ".*",
@@ -42,6 +43,9 @@ JUNK = (
     "*.!ut",
 )
 """Names that are skipped below a named folder; a folder named by the user is always walked."""
+
+PassedOver = Callable[[bytes, str], None]
+"""Told the path and the kind of what is no candidate."""
 
 Known = Callable[[bytes, FileStat], bool]
 """Says whether the library already holds exactly this state of a file, so its head is not read."""
@@ -91,7 +95,7 @@ class ScanResult:
     problems: tuple[Problem, ...]
     """Unreadable folders and files, and named files that are no video; by name."""
     skipped: dict[str, int]
-    """Counts by kind: ``other files``, ``links``, ``special files``, ``junk``, ``excluded``."""
+    """Counts by kind, in the singular: ``picture``, ``link``, ``excluded file`` ..."""
 
     @property
     def unreadable(self) -> tuple[bytes, ...]:
@@ -103,6 +107,7 @@ def scan(
     paths: Sequence[Path | str | bytes],
     exclude: Sequence[str] = (),
     known: Known | None = None,
+    passed_over: PassedOver | None = None,
 ) -> ScanResult:
     """Finds the files worth opening under `paths`.
 
@@ -110,11 +115,12 @@ def scan(
         paths: Files and folders; links named here are resolved, links below are not followed.
         exclude: Globs on names, or on the path below the named folder when they hold a slash.
         known: Answers for files that need no second look.
+        passed_over: Told about every entry that is skipped.
 
     Returns:
         Candidates and everything that was passed over; never raises for one entry.
     """
-    walk = _Walk(exclude, known)
+    walk = _Walk(exclude, known, passed_over)
     for path in paths:
         walk.root(os.fsencode(path))
     walk.candidates.sort(key=lambda candidate: candidate.path)
@@ -129,12 +135,14 @@ def scan(
 class _Walk:
     """One walk over all roots; collects what `scan` returns."""
 
-    def __init__(self, exclude: Sequence[str], known: Known | None) -> None:
+    def __init__(
+        self, exclude: Sequence[str], known: Known | None, passed_over: PassedOver | None
+    ) -> None:
         self.candidates: list[Candidate] = []
         self.roots: list[Root] = []
         self.problems: list[Problem] = []
         self.skipped: Counter[str] = Counter()
-        self._known = known
+        self._known, self._passed_over = known, passed_over
         self._junk = _compiled(JUNK)
         self._names = _compiled([glob for glob in exclude if "/" not in glob.rstrip("/")])
         self._paths = _compiled([glob for glob in exclude if "/" in glob.rstrip("/")])
@@ -157,6 +165,11 @@ class _Walk:
         else:
             self.roots.append(Root(path, False, stat.st_dev, 1))
             self._named_file(path, stat)
+
+    def _skip(self, path: bytes, kind: str) -> None:
+        self.skipped[kind] += 1
+        if self._passed_over is not None:
+            self._passed_over(path, kind)
 
     def _named_file(self, path: bytes, stat: os.stat_result) -> None:
         if not mode.S_ISREG(stat.st_mode):
@@ -182,7 +195,7 @@ class _Walk:
                 top_reason = _reason(error) if folder == top else top_reason
                 continue
             if identity in ancestors:  # a bind mount that contains itself
-                self.skipped["loops"] += 1
+                self._skip(folder, "folder inside itself")
                 continue
             top_entries = len(entries) if folder == top else top_entries
             below = [
@@ -197,7 +210,7 @@ class _Walk:
         """Deals with one entry; True when it is a folder to walk."""
         try:
             if entry.is_symlink():
-                self.skipped["links"] += 1
+                self._skip(entry.path, "link")
                 return False
             if self._is_excluded(entry, root):
                 return False
@@ -207,7 +220,7 @@ class _Walk:
             if mode.S_ISREG(stat.st_mode):
                 self._file(entry.path, stat, root)
             else:
-                self.skipped["special files"] += 1
+                self._skip(entry.path, "special file")
         except OSError as error:
             self.problems.append(Problem(entry.path, _reason(error)))
         return False
@@ -215,11 +228,11 @@ class _Walk:
     def _is_excluded(self, entry: os.DirEntry[bytes], root: bytes) -> bool:
         name = os.fsdecode(entry.name)
         if self._junk.match(name):
-            self.skipped["junk"] += 1
+            self._skip(entry.path, "hidden or temporary file")
             return True
         below = os.fsdecode(entry.path[len(root) :].lstrip(b"/"))
         if self._names.match(name) or self._paths.match(below):
-            self.skipped["excluded"] += 1
+            self._skip(entry.path, "excluded file")
             return True
         return False
 
@@ -237,7 +250,7 @@ class _Walk:
             # A name that claims video is kept although the file begins oddly: whoever
             # gave it that name wants to hear what is wrong with it.
             if not likely and suffix not in VIDEO_SUFFIXES:
-                self.skipped["other files"] += 1
+                self._skip(path, kind_of(path))
                 return
         self._seen.add(path)
         self.candidates.append(Candidate(path, stat, root))

@@ -1,7 +1,18 @@
 """Decides, when a file's turn comes, whether it must be decoded at all, and what its failure means.
 
-A file is looked at only then: fingerprint first, so that a renamed file costs no
+A file is looked at only then: fingerprint first, so that a renamed file or a copy costs no
 decoding; then the attempt is written down.
+
+Whether the content of a large file is still the one that was read, its fingerprint alone
+cannot say: a download that fills a file of its final size may go on between the blocks that
+are sampled. Whatever writes to a file moves its time of modification, so
+
+- the same time of modification and the same fingerprint are the same content, though the mode,
+  the owner or the place has changed (ctime, inode);
+- another time of modification has all of the file read and compared with the digest that was
+  taken when it was indexed. That costs a second for each gigabyte and not a decoding, so
+  that an archive which was merely touched, copied or restored is not indexed anew;
+- where no digest was kept, the file is indexed anew.
 """
 
 from __future__ import annotations
@@ -11,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..files import FileStat
-from ..media.fingerprint import fingerprint
+from ..media.fingerprint import WHOLE_BYTES, content_digest, fingerprint
 from ..store.library import Library
 from ..types import VideoRow
 from .progress import IndexObserver, IndexOptions
@@ -53,6 +64,14 @@ class Turn:
         same = FileStat.read(path).same_content_as(self.candidate.stat)
         return not same and fingerprint(path) != self.fingerprint
 
+    def written_to(self) -> bool:
+        """Whether anything was written to the file since its turn, wherever in it.
+
+        Raises:
+            OSError: It cannot be read now.
+        """
+        return FileStat.read(self.candidate.path).mtime_ns != self.candidate.stat.mtime_ns
+
 
 class Turns:
     """The files of one run, one after the other; `counts` is right at every moment."""
@@ -67,6 +86,17 @@ class Turns:
         self.counts = Counts()
         self.report_problem = report_problem
         self._library, self._options, self._observer = library, options, observer
+        self._postponed: list[Candidate] = []
+        self._begun_here: set[str] = set()
+
+    def begin_round(self) -> None:
+        """Another pass over candidates begins."""
+        self._begun_here.clear()
+
+    def postponed(self) -> list[Candidate]:
+        """Files that look like one begun in the last round, each once; the next round decides."""
+        waiting, self._postponed = self._postponed, []
+        return waiting
 
     def take(self, candidate: Candidate) -> Turn | None:
         """Begins an attempt; None when the file needs no decoding or cannot be reached."""
@@ -79,19 +109,48 @@ class Turns:
             return None
 
     def _begun(self, candidate: Candidate) -> Turn | None:
-        stat = FileStat.read(candidate.path)
-        identity = fingerprint(candidate.path)
-        own = self._library.video_by_path(candidate.path)
-        if own is not None and own.fingerprint == identity and self._settle(own, stat):
+        path, stat = candidate.path, FileStat.read(candidate.path)
+        identity = fingerprint(path)
+        own = self._library.video_by_path(path)
+        same = own is not None and own.fingerprint == identity and self._is_of(own, path, stat)
+        if own is not None and same and self._settle(own, stat):
             return None
-        if self._moved_or_duplicate(candidate, identity, stat):
+        if own is not None and not same:
+            self._hand_over(own)
+            own = self._library.video_by_path(path)
+        if identity in self._begun_here:
+            self._postponed.append(candidate)
             return None
-        video_id = self._library.begin_attempt(candidate.path, identity, stat)
-        return Turn(video_id, Candidate(candidate.path, stat, candidate.root), identity)
+        if self._known_elsewhere(candidate, identity, stat):
+            return None
+        self._library.drop_copies([path])
+        self._begun_here.add(identity)
+        # Pieces of an interrupted attempt go on where nothing was written since.
+        anew = not same and own is not None and not _unwritten(own, stat)
+        video_id = self._library.begin_attempt(path, identity, stat, anew=anew)
+        return Turn(video_id, Candidate(path, stat, candidate.root), identity)
+
+    def _is_of(self, video: VideoRow, path: bytes, stat: FileStat) -> bool:
+        """Whether a file with the fingerprint of a video has all of its content."""
+        if _unwritten(video, stat):
+            return True
+        digest = self._library.content_digest(video.id)
+        if not digest and video.path != path:
+            digest = _digest_now(video.path, self._library.file_stat(video.id))
+        return bool(digest) and content_digest(path) == digest
+
+    def _hand_over(self, own: VideoRow) -> None:
+        """Other content took the place of a video's file: a copy of the old one takes it over."""
+        copies = self._library.copies(own.id)
+        for copy in copies:
+            if _is_still(copy.path, copy.stat) and _holds(copy.path, own.fingerprint):
+                self._library.rename(own.id, copy.path, copy.stat)
+                return
+        self._library.drop_copies(copy.path for copy in copies)
 
     def _settle(self, own: VideoRow, stat: FileStat) -> bool:
         """A file whose date changed but whose content did not keeps its row as it is."""
-        if own.status == "pending":
+        if own.status == "waiting":
             return False
         self._library.mark_present(own.id, stat)
         if own.status == "indexed":
@@ -100,22 +159,43 @@ class Turns:
             self.counts.failed_before += 1
         return True
 
-    def _moved_or_duplicate(self, candidate: Candidate, identity: str, stat: FileStat) -> bool:
+    def _known_elsewhere(self, candidate: Candidate, identity: str, stat: FileStat) -> bool:
+        """Whether the file moved here, or is the copy of another; False when it must be read."""
+        path = candidate.path
         for twin in self._library.videos_by_fingerprint(identity):
-            if twin.path == candidate.path or twin.fingerprint != identity:
+            if twin.path == path or twin.fingerprint != identity:
+                continue
+            if not self._is_of(twin, path, stat):
                 continue
             if _holds(twin.path, identity):
-                if twin.status in ("indexed", "pending"):
-                    self.counts.duplicates += 1
+                if twin.status == "indexed" or twin.coarse:
+                    self._count_copy(twin, path)
+                    self._library.add_copy(twin.id, path, stat)
+                    return True
+                if twin.status != "waiting":
+                    self._fail_alike(candidate, twin, stat)
                     return True
             elif twin.status == "indexed":
-                self._library.rename(twin.id, candidate.path, stat)
+                self._library.rename(twin.id, path, stat)
                 self.counts.moved += 1
                 return True
             elif twin.coarse:
-                self._library.rename(twin.id, candidate.path, stat)
+                self._library.rename(twin.id, path, stat)
                 return False
         return False
+
+    def _count_copy(self, twin: VideoRow, path: bytes) -> None:
+        if any(copy.path == path for copy in self._library.copies(twin.id)):
+            self.counts.touched += 1
+        else:
+            self.counts.duplicates += 1
+
+    def _fail_alike(self, candidate: Candidate, twin: VideoRow, stat: FileStat) -> None:
+        """The copy of a file that failed fails as it did, and costs no decoder to find out."""
+        self._library.drop_copies([candidate.path])
+        video_id = self._library.begin_attempt(candidate.path, twin.fingerprint, stat)
+        self._library.fail_video(video_id, twin.reason, status=twin.status)
+        self.count_problem(candidate.path, twin.reason)
 
     # What goes wrong
 
@@ -132,7 +212,7 @@ class Turns:
             self.count_problem(path, f"{reason}; the next run tries once more")
             return
         reason = f"set aside after {deaths} tries: {reason}"
-        self._library.fail_video(turn.video_id, reason, status="quarantined")
+        self._library.fail_video(turn.video_id, reason, status="set aside")
         self.count_problem(path, f"{reason}; `gz index --retry` tries again")
 
     def put_off(self, turn: Turn, reason: str) -> None:
@@ -153,6 +233,29 @@ class Turns:
         """Counts a file that could not be used in this run, and says so."""
         self.counts.failed += 1
         self.report_problem(Problem(path, reason))
+
+
+def _unwritten(video: VideoRow, stat: FileStat) -> bool:
+    """Whether a file with a video's fingerprint has its content without a further look."""
+    return stat.size_bytes <= WHOLE_BYTES or stat.mtime_ns == video.mtime_ns
+
+
+def _is_still(path: bytes, stat: FileStat) -> bool:
+    """True when the file is there in the state that was written down."""
+    try:
+        return FileStat.read(path).same_content_as(stat)
+    except OSError:
+        return False
+
+
+def _digest_now(path: bytes, stat: FileStat | None) -> str:
+    """Digest of a file that is still in the state that was written down; else empty."""
+    if stat is None or not _is_still(path, stat):
+        return ""
+    try:
+        return content_digest(path)
+    except OSError:
+        return ""
 
 
 def _holds(path: bytes, identity: str) -> bool:

@@ -86,6 +86,7 @@ class VideoPass(ABC):
             NoSpaceError: The disk is full.
             KeyboardInterrupt: After taking back the attempts that were under way.
         """
+        self._turns.begin_round()
         self._total_files = len(work) + len(alone)
         self._total_bytes = sum(c.stat.size_bytes for c in (*work, *alone))
         queue = EncodeQueue(self._encoder, self._take, self._commit, self._fail)

@@ -226,6 +226,7 @@ def _hit(rank: int, moment: Moment, plan: QueryPlan) -> Hit:
         duration_s=moment.video.duration_s,
         refined=moment.refined,
         coarse=moment.video.coarse,
+        also_at=moment.video.also_at,
         evidence=tuple(
             Evidence(text, part.span, part.presence)
             for text, part in zip(plan.parts, moment.parts, strict=True)

@@ -62,9 +62,10 @@ def choose_videos(library: Library, request: FindRequest) -> Scope:
         raise NothingIndexedError(
             "There is no indexed video to search.", "Index a folder of videos: gz index FOLDER"
         )
-    chosen, notes = rows, []
+    paths = _paths(library, rows)
+    chosen, notes = [_at(row, paths[row.id], row.path) for row in rows], []
     if request.within:
-        chosen, unmatched = _within(rows, request.within)
+        chosen, unmatched = _within(rows, paths, request.within)
         if not chosen:
             raise UsageError(
                 f"No indexed video lies in {', '.join(request.within)}.",
@@ -80,17 +81,37 @@ def choose_videos(library: Library, request: FindRequest) -> Scope:
     )
 
 
-def _within(rows: Sequence[VideoRow], places: Sequence[str]) -> tuple[list[VideoRow], list[str]]:
-    """Rows in any of the places, and the places that hold none."""
-    wanted: set[int] = set()
+def _paths(library: Library, rows: Sequence[VideoRow]) -> dict[int, list[bytes]]:
+    """Every path of each video, the one that was indexed first."""
+    paths = {row.id: [row.path] for row in rows}
+    for copy in library.copies():
+        if copy.video_id in paths:
+            paths[copy.video_id].append(copy.path)
+    return paths
+
+
+def _at(row: VideoRow, paths: Sequence[bytes], path: bytes) -> VideoRow:
+    """A video by one of its paths."""
+    return replace(row, path=path, also_at=tuple(other for other in paths if other != path))
+
+
+def _within(
+    rows: Sequence[VideoRow], paths: dict[int, list[bytes]], places: Sequence[str]
+) -> tuple[list[VideoRow], list[str]]:
+    """Rows with a path in any of the places, by that path, and the places that hold none."""
+    wanted: dict[int, bytes] = {}
     unmatched: list[str] = []
     for place in places:
         lies_in = _lies_in(place)
-        found = {row.id for row in rows if lies_in(PurePath(os.fsdecode(row.path)))}
-        wanted |= found
+        found = {
+            row.id: lying[0]
+            for row in rows
+            if (lying := [p for p in paths[row.id] if lies_in(PurePath(os.fsdecode(p)))])
+        }
+        wanted = found | wanted
         if not found:
             unmatched.append(place)
-    return [row for row in rows if row.id in wanted], unmatched
+    return [_at(row, paths[row.id], wanted[row.id]) for row in rows if row.id in wanted], unmatched
 
 
 def _lies_in(place: str) -> Callable[[PurePath], bool]:

@@ -32,7 +32,13 @@ class AttemptWriter(FrameReader):
     # Attempts
 
     def begin_attempt(
-        self, path: bytes, fingerprint: str, stat: FileStat, info: VideoInfo | None = None
+        self,
+        path: bytes,
+        fingerprint: str,
+        stat: FileStat,
+        info: VideoInfo | None = None,
+        *,
+        anew: bool = False,
     ) -> int:
         """Writes down, before anything is decoded, that a file is tried once more.
 
@@ -41,8 +47,16 @@ class AttemptWriter(FrameReader):
         Pieces that an interrupted attempt at the same content has staged are
         kept; see `staged_until_s`. A visible older version stays visible.
 
+        Args:
+            path: Absolute path of the file.
+            fingerprint: Of its content.
+            stat: Its state.
+            info: What the container declares, where that is known already.
+            anew: The content is not what it was, although its fingerprint may be: no
+                frame of an earlier attempt counts as being of it.
+
         Returns:
-            The video's id; its row has status ``pending`` and one more attempt.
+            The video's id; its row has status ``waiting`` and one more attempt.
         """
         space = self.space
         space_id = "" if space is None else space.id
@@ -52,14 +66,16 @@ class AttemptWriter(FrameReader):
             if row is None:
                 self._all(
                     "INSERT INTO videos (path, status, attempts, fingerprint, size_bytes, "
-                    "mtime_ns, ctime_ns, inode, device) VALUES (?, 'pending', 1, ?, ?, ?, ?, ?, ?)",
+                    "mtime_ns, ctime_ns, inode, device) VALUES (?, 'waiting', 1, ?, ?, ?, ?, ?, ?)",
                     [path, *facts],
                 )
                 row = self._row("SELECT id FROM videos WHERE path = ?", [path])
             else:
+                if anew:
+                    self._part_with(row[0], fingerprint)
                 was_searchable = self._is_searchable(row[0])
                 self._all(
-                    "UPDATE videos SET status = 'pending', reason = '', "
+                    "UPDATE videos SET status = 'waiting', reason = '', "
                     "attempts = CASE WHEN fingerprint = ?1 THEN attempts + 1 ELSE 1 END, "
                     "deaths = CASE WHEN fingerprint = ?1 THEN deaths ELSE 0 END, "
                     "fingerprint = ?1, size_bytes = ?2, mtime_ns = ?3, ctime_ns = ?4, "
@@ -74,6 +90,15 @@ class AttemptWriter(FrameReader):
                 self._write_info(self._staging(video_id), info)
         reached("after_attempt")
         return video_id
+
+    def _part_with(self, video_id: int, fingerprint: str) -> None:
+        """Lets nothing of a video pass for the content that has this fingerprint now."""
+        self._all(
+            "UPDATE versions SET fingerprint = 'before-' || fingerprint "
+            "WHERE video_id = ? AND fingerprint = ?",
+            [video_id, fingerprint],
+        )
+        self._all("UPDATE videos SET fingerprint = '' WHERE id = ?", [video_id])
 
     def _prepare_staging(self, video_id: int, fingerprint: str, space_id: str) -> None:
         """Leaves exactly one version to be staged: the interrupted one if it still fits."""
@@ -167,8 +192,16 @@ class AttemptWriter(FrameReader):
             contents += entry(first, part_times, part_times.tobytes(), part.tobytes())
         return contents
 
-    def commit_video(self, video_id: int, report: SamplingReport, info: VideoInfo) -> None:
+    def commit_video(
+        self, video_id: int, report: SamplingReport, info: VideoInfo, content_digest: str = ""
+    ) -> None:
         """Makes all staged pieces visible and removes the older version, in one transaction.
+
+        Args:
+            video_id: A video with staged pieces.
+            report: What sampling it showed.
+            info: What the container declares.
+            content_digest: Of the whole file, where its fingerprint leaves something open.
 
         Raises:
             ValueError: Nothing is staged.
@@ -179,6 +212,9 @@ class AttemptWriter(FrameReader):
             if not self._row("SELECT frames FROM versions WHERE id = ?", [staging])[0]:
                 raise ValueError(f"video {video_id} has no frames to commit")
             self._write_info(staging, info, report)
+            self._all(
+                "UPDATE versions SET content_digest = ? WHERE id = ?", [content_digest, staging]
+            )
             self._all(
                 "UPDATE videos SET visible_version = ?, status = 'indexed', reason = ?, "
                 "attempts = 0, deaths = 0, absent = 0 WHERE id = ?",
@@ -199,7 +235,7 @@ class AttemptWriter(FrameReader):
     ) -> None:
         """Makes a first look at a video visible until `commit_video` follows, in one transaction.
 
-        The row stays ``pending``, without a failed attempt to its name; what a full
+        The row stays ``waiting``, without a failed attempt to its name; what a full
         attempt has staged is kept.
 
         Args:
@@ -266,7 +302,7 @@ class AttemptWriter(FrameReader):
         Args:
             video_id: A video with an attempt behind it.
             reason: One line for people.
-            status: ``failed`` or ``quarantined``.
+            status: ``failed`` or ``set aside``.
         """
         with self._transaction():
             was_searchable = self._is_searchable(video_id)
@@ -283,7 +319,7 @@ class AttemptWriter(FrameReader):
     def hold_video(self, video_id: int, reason: str, died: bool) -> int:
         """Ends an attempt without a result; a later run tries once more.
 
-        The row stays ``pending`` with the reason and its attempts; staged pieces are kept.
+        The row stays ``waiting`` with the reason and its attempts; staged pieces are kept.
 
         Args:
             video_id: A video with an attempt under way.
@@ -296,7 +332,7 @@ class AttemptWriter(FrameReader):
         with self._transaction():
             self._all(
                 "UPDATE videos SET reason = ?, deaths = deaths + ? "
-                "WHERE id = ? AND status = 'pending'",
+                "WHERE id = ? AND status = 'waiting'",
                 [reason, died, video_id],
             )
             return int(self._row("SELECT deaths FROM videos WHERE id = ?", [video_id])[0])
@@ -306,23 +342,23 @@ class AttemptWriter(FrameReader):
         with self._transaction():
             self._all(
                 "UPDATE videos SET attempts = max(0, attempts - 1) "
-                "WHERE id = ? AND status = 'pending'",
+                "WHERE id = ? AND status = 'waiting'",
                 [video_id],
             )
 
     def clear_failures(self) -> int:
-        """Lets files be tried again that failed, were quarantined or got no further than a look.
+        """Lets files be tried again that failed, were set aside or got no further than a look.
 
         Returns:
             How many.
         """
         tried = (
-            "status IN ('failed', 'quarantined') OR (status = 'indexed' AND visible_version IN "
+            "status IN ('failed', 'set aside') OR (status = 'indexed' AND visible_version IN "
             "(SELECT id FROM versions WHERE coarse))"
         )
         with self._transaction():
             row = self._row(f"SELECT count(*) FROM videos WHERE {tried}")  # noqa: S608
-            afresh = "status = 'pending', reason = '', attempts = 0, deaths = 0"
+            afresh = "status = 'waiting', reason = '', attempts = 0, deaths = 0"
             self._all(f"UPDATE videos SET {afresh} WHERE {tried}")  # noqa: S608
             return int(row[0])
 

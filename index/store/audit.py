@@ -26,6 +26,7 @@ _ORPHANS = {
     "versions that belong to no video": (
         "FROM versions WHERE video_id NOT IN (SELECT id FROM videos)"
     ),
+    "copies of no video": "FROM copies WHERE video_id NOT IN (SELECT id FROM videos)",
 }
 
 
@@ -177,7 +178,7 @@ def reset_video(library: Library, video_id: int) -> None:
 
 def _reset(library: Library, video_id: int, version_id: int | None) -> None:
     library._all(
-        "UPDATE videos SET visible_version = NULL, status = 'pending', attempts = 0, deaths = 0, "
+        "UPDATE videos SET visible_version = NULL, status = 'waiting', attempts = 0, deaths = 0, "
         "reason = 'its vectors were damaged' WHERE id = ? AND visible_version IS ?",
         [video_id, version_id],
     )

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-TABLES = {"meta": "key", "roots": "path", "videos": "id", "versions": "id"}
+TABLES = {"meta": "key", "roots": "path", "videos": "id", "versions": "id", "copies": "id"}
 """What is covered, with its key. Vectors are covered by their version's list of contents."""
 
 _SCHEMA = "the schema"

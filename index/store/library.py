@@ -18,14 +18,16 @@ from typing import Self
 from ..errors import UsageError
 from ..files import FileStat, shown
 from ..types import EmbeddingSpace
-from .attempts import AttemptWriter, signed, stat_columns
+from .attempts import signed, stat_columns
+from .copies import CopyRow as CopyRow
+from .copies import CopyWriter
 from .frame_reading import HalfVectors as HalfVectors
 from .frame_reading import Segment as Segment
 from .schema import DATABASE_NAME, open_readable, open_writable, set_aside
 from .sentences import SentenceCache as SentenceCache
 
 
-class Library(AttemptWriter):
+class Library(CopyWriter):
     """One library folder, open for writing or for reading."""
 
     @classmethod
@@ -106,11 +108,7 @@ class Library(AttemptWriter):
         A row that stood for the file which was overwritten there is removed.
         """
         with self._transaction():
-            occupant = self._one(
-                "SELECT id FROM videos WHERE path = ? AND id <> ?", [path, video_id]
-            )
-            if occupant is not None:
-                self._remove(occupant[0])
+            self._clear_path(path, besides=video_id)
             self._all("UPDATE videos SET path = ? WHERE id = ?", [path, video_id])
             self._refresh(video_id, stat)
 
@@ -144,13 +142,6 @@ class Library(AttemptWriter):
         with self._transaction():
             if self._remove(video_id):
                 self._bump()
-
-    def _remove(self, video_id: int) -> bool:
-        was_searchable = self._is_searchable(video_id)
-        self._all("UPDATE videos SET visible_version = NULL WHERE id = ?", [video_id])
-        self._drop_versions(video_id, keep=None)
-        self._all("DELETE FROM videos WHERE id = ?", [video_id])
-        return was_searchable
 
     def remember_root(self, path: bytes, device: int) -> None:
         """Writes down a named folder or file and its device."""

@@ -20,7 +20,7 @@ from .checksums import DamagedRow, damaged_rows
 from .schema import DATABASE_NAME, REBUILD, REPAIR, explained, integrity_problems
 
 _ROWS = """
-    SELECT videos.id, path, CASE WHEN status IN ('failed', 'quarantined')
+    SELECT videos.id, path, CASE WHEN status IN ('failed', 'set aside')
             THEN videos.fingerprint ELSE coalesce(versions.fingerprint, videos.fingerprint) END,
         status, reason,
         attempts, absent, size_bytes, mtime_ns, coalesce(duration_s, 0.0), coalesce(width, 0),
@@ -167,7 +167,7 @@ class LibraryReader:
         """Videos in path order.
 
         Args:
-            status: Only those ``indexed``, ``pending``, ``failed`` or ``quarantined``.
+            status: Only those ``indexed``, ``waiting``, ``failed`` or ``set aside``.
             searchable: Only those with visible vectors whose file is there.
         """
         self._require_sound_rows()
@@ -209,15 +209,25 @@ class LibraryReader:
             "SELECT size_bytes, mtime_ns, ctime_ns, inode, device FROM videos WHERE id = ?",
             [video_id],
         )
-        return None if row is None else _file_stat(row)
+        return None if row is None else file_stat_of(row)
+
+    def content_digest(self, video_id: int) -> str:
+        """Digest of the whole content behind the visible frames; empty where none was kept."""
+        row = self._one(
+            "SELECT content_digest FROM versions WHERE id = "
+            "(SELECT visible_version FROM videos WHERE id = ?)",
+            [video_id],
+        )
+        return "" if row is None else str(row[0])
 
     def settled_files(self) -> dict[bytes, FileStat]:
-        """Files that need no work while they stay as they are: indexed, failed, quarantined."""
+        """Files that need no work while they stay as they are: indexed, failed, copies."""
         rows = self._all(
             "SELECT path, size_bytes, mtime_ns, ctime_ns, inode, device FROM videos "
-            "WHERE status <> 'pending' AND absent = 0"
+            "WHERE status <> 'waiting' AND absent = 0 UNION ALL "
+            "SELECT path, size_bytes, mtime_ns, ctime_ns, inode, device FROM copies"
         )
-        return {bytes(row[0]): _file_stat(row[1:]) for row in rows}
+        return {bytes(row[0]): file_stat_of(row[1:]) for row in rows}
 
     def unended_attempts(self) -> dict[bytes, int]:
         """Files whose last attempt ended without a result, gz itself perhaps with it.
@@ -227,7 +237,7 @@ class LibraryReader:
         """
         rows = self._all(
             "SELECT path, attempts FROM videos "
-            "WHERE status = 'pending' AND attempts > 0 AND absent = 0"
+            "WHERE status = 'waiting' AND attempts > 0 AND absent = 0"
         )
         return {bytes(path): int(attempts) for path, attempts in rows}
 
@@ -251,7 +261,8 @@ def _named(space: EmbeddingSpace) -> str:
     return f"{space.backbone}@{space.revision[:8]}{adapter} ({space.id}, {space.dim}-d)"
 
 
-def _file_stat(row: tuple[Any, ...]) -> FileStat:
+def file_stat_of(row: tuple[Any, ...]) -> FileStat:
+    """The state of a file from its columns."""
     size, mtime, ctime, inode, device = row
     return FileStat(size, mtime, ctime, inode % (1 << 64), device % (1 << 64))
 

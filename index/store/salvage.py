@@ -20,7 +20,7 @@ from .library import Library
 from .schema import DATABASE_NAME, explained, open_readable, open_writable, set_aside
 
 _COPY_NAME = ".gz-salvage.db"
-_TABLES = ("videos", "versions", "chunks")
+_TABLES = ("videos", "versions", "chunks", "copies")
 _ROWS_PER_COMMIT = 500
 
 

@@ -20,8 +20,14 @@ from sqlite_utils import Database, Migrations
 
 from ..errors import GzError, LibraryError, LockedError, NothingIndexedError, UsageError
 from ..files import WriterLock, no_space, shown
-from .checksums import covered_rows, damaged_rows, offer_digest, seal, unseal
-from .contents import list_contents
+from .checksums import damaged_rows, offer_digest, seal, unseal
+from .migrations import (
+    checksums_of_rows_and_chunks,
+    coarse_versions,
+    copies_and_content_digests,
+    decoder_deaths,
+    words_that_people_read,
+)
 
 SCHEMA = Migrations("groundzero")
 DATABASE_NAME = "library.db"
@@ -118,34 +124,11 @@ def videos_versions_and_chunks(db: Database) -> None:
     )
 
 
-def coarse_versions(db: Database) -> None:
-    """Versions that hold key frames alone, until one at the full rate takes their place."""
-    db.execute("ALTER TABLE versions ADD COLUMN coarse INTEGER NOT NULL DEFAULT 0")
-    db.execute("PRAGMA user_version = 2")
-
-
-def decoder_deaths(db: Database) -> None:
-    """Counts decoders that a file has cost apart from attempts that were only interrupted.
-
-    Files that were set aside because gz itself was ended are tried again.
-    """
-    db.execute("ALTER TABLE videos ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0")
-    db.execute(
-        "UPDATE videos SET status = 'pending', reason = '', attempts = 0 "
-        "WHERE reason LIKE 'set aside after % tries: gz itself ended while reading it'"
-    )
-
-
-def checksums_of_rows_and_chunks(db: Database) -> None:
-    """Whatever decides an answer is checked when it is read; see `checksums`, `contents`."""
-    db.execute("ALTER TABLE versions ADD COLUMN contents BLOB NOT NULL DEFAULT x''")
-    list_contents(db)
-    covered_rows(db)
-
-
 SCHEMA()(videos_versions_and_chunks)
 SCHEMA()(coarse_versions)
 SCHEMA()(decoder_deaths)
+SCHEMA()(copies_and_content_digests)
+SCHEMA()(words_that_people_read)
 SCHEMA()(checksums_of_rows_and_chunks)
 
 

@@ -29,8 +29,6 @@ from .vision import VisionTower, normalised
 from .weights import Array
 
 if TYPE_CHECKING:
-    import torch
-
     from .route import Form
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")

@@ -104,7 +104,7 @@ def test_damaged_vectors_are_found_and_only_that_video_is_indexed_anew(folder, d
     assert check(folder) == []
     assert searchable(folder) == [2, 3, 4, 5]
     with Library.create_or_open(folder) as library:
-        (row,) = library.videos(status="pending")
+        (row,) = library.videos(status="waiting")
         assert (row.id, row.attempts) == (1, 0)
         add_video(library, row.path, frames=100, seed=0)
         cache = VectorCache.load(library)

@@ -228,7 +228,7 @@ def test_a_long_video_resumes_after_its_last_piece(home: Home) -> None:
     only = home.videos / "long.mp4"
     summary = home.index(only, encoder=Interrupting(), chunk_frames=4)
     assert summary.interrupted
-    assert home.rows() == {"long.mp4": ("pending", 0, False)}
+    assert home.rows() == {"long.mp4": ("waiting", 0, False)}
     done = home.index(only, chunk_frames=4)
     assert done.indexed == 1
     assert home.encoder.pictures_encoded < 20
@@ -268,7 +268,7 @@ def test_a_file_that_kills_the_decoder_is_set_aside_after_two_tries(
     assert (first.indexed, first.failed) == (1, 1)
     second = home.index()
     assert "set aside after 2 tries" in second.problems[0].reason
-    assert home.rows()["a.mp4"][0] == "quarantined"
+    assert home.rows()["a.mp4"][0] == "set aside"
     third = home.index()
     assert (third.failed, third.failed_before) == (0, 1)
     monkeypatch.setattr(video_pass, "decode", decode)

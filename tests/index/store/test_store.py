@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -22,7 +23,6 @@ from library_factory import (
     SPACE,
     STAT,
     add_video,
-    make_older,
     open_library,
     run_python,
     unit_vectors,
@@ -198,7 +198,7 @@ def test_a_changed_file_keeps_its_old_vectors_until_the_new_are_whole(library):
     library.stage_chunk(video_id, seconds(0, 20), unit_vectors(20, 2))
     row = library.video(video_id)
     assert row is not None
-    assert (row.fingerprint, row.status, row.frames) == ("old", "pending", 50)
+    assert (row.fingerprint, row.status, row.frames) == ("old", "waiting", 50)
     assert np.array_equal(library.read_vectors(video_id)[1], old)
     library.commit_video(video_id, SamplingReport(20.0, 0, False), INFO)
     row = library.video(video_id)
@@ -234,9 +234,9 @@ def test_every_attempt_is_on_disk_before_decoding(library):
     failpoints.arm("after_attempt", look)
     for _ in range(2):
         library.begin_attempt(b"/a", "fp", STAT)
-    assert seen == [("pending", 1), ("pending", 2)]
+    assert seen == [("waiting", 1), ("waiting", 2)]
     library.begin_attempt(b"/a", "other content", STAT)
-    assert seen[-1] == ("pending", 1)
+    assert seen[-1] == ("waiting", 1)
 
 
 def test_progress_and_ctrl_c_are_not_held_against_a_file(library):
@@ -264,17 +264,17 @@ def test_failures_are_rows_with_a_reason_and_are_not_tried_again(library):
     assert (row.status, row.reason) == ("failed", "no video stream")
     assert library.settled_files()[b"/a"].same_content_as(STAT)
     assert library._one("SELECT count(*) FROM chunks") == (0,)
-    library.fail_video(library.begin_attempt(b"/b", "fp2", STAT), "hangs", status="quarantined")
-    assert [v.path for v in library.videos(status="quarantined")] == [b"/b"]
+    library.fail_video(library.begin_attempt(b"/b", "fp2", STAT), "hangs", status="set aside")
+    assert [v.path for v in library.videos(status="set aside")] == [b"/b"]
     assert library.clear_failures() == 2
     assert library.settled_files() == {}
 
 
-def test_a_held_attempt_stays_pending_with_its_reason(library):
+def test_a_held_attempt_stays_waiting_with_its_reason(library):
     video_id = library.begin_attempt(b"/a", "fp", STAT)
     assert library.hold_video(video_id, "the drive did not answer", died=False) == 0
     assert library.hold_video(video_id, "the decoder died", died=True) == 1
-    (row,) = library.videos(status="pending")
+    (row,) = library.videos(status="waiting")
     assert (row.reason, row.attempts) == ("the decoder died", 1)
     assert library.unended_attempts() == {b"/a": 1}
 
@@ -287,21 +287,6 @@ def test_progress_forgives_a_file_the_decoders_that_it_cost(library):
     assert library.hold_video(video_id, "the decoder died", died=True) == 1
     library.begin_attempt(b"/a", "other content", STAT)
     assert library.hold_video(video_id, "the decoder died", died=True) == 1
-
-
-def test_files_set_aside_because_gz_was_ended_are_tried_again(tmp_path):
-    reasons = ["gz itself ended while reading it", "the decoder died on it (SIGSEGV)"]
-    with open_library(tmp_path) as library:
-        for number, reason in enumerate(reasons):
-            video_id = library.begin_attempt(b"/%d" % number, f"fp{number}", STAT)
-            library.fail_video(video_id, f"set aside after 2 tries: {reason}", "quarantined")
-    with sqlite3.connect(tmp_path / "library.db") as connection:
-        connection.execute("ALTER TABLE videos DROP COLUMN deaths")
-        connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'decoder_deaths'")
-        connection.execute("PRAGMA user_version = 2")
-    connection.close()
-    with Library.open_readonly(tmp_path) as library:
-        assert [video.status for video in library.videos()] == ["pending", "quarantined"]
 
 
 def test_failed_new_content_hides_the_old(library):
@@ -516,19 +501,62 @@ def test_an_older_library_is_migrated_by_reader_and_writer(tmp_path, monkeypatch
     assert check(tmp_path / "b") == []
 
 
-def test_a_library_from_before_coarse_versions_goes_on(tmp_path):
-    closed_library(tmp_path, videos=2)
-    make_older(tmp_path / "library.db")
-    with sqlite3.connect(tmp_path / "library.db") as connection:
-        connection.execute("ALTER TABLE versions DROP COLUMN coarse")
-        connection.execute("ALTER TABLE videos DROP COLUMN deaths")
-        connection.execute(
-            "DELETE FROM _sqlite_migrations WHERE name IN ('coarse_versions', 'decoder_deaths')"
+def test_a_library_of_the_first_schema_goes_on(tmp_path, monkeypatch):
+    first = Migrations("groundzero")
+    first()(schema.videos_versions_and_chunks)
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "SCHEMA", first)
+        schema.open_writable(tmp_path / "library.db").close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "library.db")) as db, db:
+        states = ("indexed", "pending", "failed", "quarantined", "failed", "quarantined", "failed")
+        for number, status in enumerate(states):
+            db.execute(
+                "INSERT INTO videos (path, status, fingerprint, size_bytes, mtime_ns, ctime_ns, "
+                "inode, device) VALUES (?, ?, ?, 1, 2, 3, 4, 5)",
+                [b"/%d" % number, status, f"fp{number}"],
+            )
+        killed = "set aside after 2 tries: gz itself ended while reading it"
+        db.execute("UPDATE videos SET reason = ? WHERE id = 6", [killed])
+        db.execute(
+            "INSERT INTO versions (video_id, fingerprint, space_id, token, frames) "
+            "VALUES (1, 'fp0', 's', x'0000000000000000', 1)"
         )
-        connection.execute("PRAGMA user_version = 1")
-    connection.close()
+        db.execute("UPDATE videos SET visible_version = 1 WHERE id = 1")
+        db.execute("DELETE FROM videos WHERE id = 5")
+        db.execute("DELETE FROM videos WHERE id = 7")
     with Library.open_readonly(tmp_path) as library:
-        assert [video.coarse for video in library.videos(searchable=True)] == [False, False]
+        videos = library.videos()
+        assert [v.status for v in videos] == [
+            "indexed",
+            "waiting",
+            "failed",
+            "set aside",
+            "waiting",
+        ]
+        assert [v.coarse for v in library.videos(searchable=True)] == [False]
+        assert library.content_digest(1) == ""
+        assert library.copies() == []
+        assert library.integrity_problems() == []
+    with Library.create_or_open(tmp_path) as library:
+        library.set_space(SPACE, "fake")
+        assert library.begin_attempt(b"/new", "fp", STAT) == 8, "7 was given before"
+        library.fail_video(8, "hangs", status="set aside")
+        plan = library._all("EXPLAIN QUERY PLAN SELECT id FROM videos WHERE fingerprint = 'x'")
+        assert "videos_by_fingerprint" in str(plan)
+
+
+def test_copies_go_with_their_video(tmp_path):
+    with open_library(tmp_path) as library:
+        first, other = add_video(library, b"/a"), add_video(library, b"/b", seed=1)
+        library.add_copy(first, b"/copy", STAT)
+        library.add_copy(first, b"/b", STAT)
+        assert library.video(other) is None, "its path has the content of another now"
+        assert [copy.path for copy in library.copies(first)] == [b"/b", b"/copy"]
+        assert library.settled_files()[b"/copy"] == STAT
+        library.rename(first, b"/copy", STAT)
+        assert [copy.path for copy in library.copies()] == [b"/b"]
+        library.forget(first)
+        assert (library.copies(), library.settled_files()) == ([], {})
 
 
 def test_a_coarse_version_answers_until_the_full_one_is_there(tmp_path):
@@ -541,7 +569,7 @@ def test_a_coarse_version_answers_until_the_full_one_is_there(tmp_path):
         )
         row = library.video(video_id)
         assert (row.status, row.coarse, row.frames, row.duration_s, row.attempts) == (
-            "pending", True, 2, 12.0, 0,
+            "waiting", True, 2, 12.0, 0,
         )  # fmt: skip
         assert [segment.frames for segment in library.segments()] == [2]
         assert b"/a.mp4" not in library.settled_files()
