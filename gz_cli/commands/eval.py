@@ -98,6 +98,9 @@ def evaluate(
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
     if (grounder is None) == (predictions is None):
         raise UsageError("give either --grounder or --predictions", "see gz eval --help")
+    if report is not None:
+        # Named before the work begins, not after it: the figures need an extra.
+        from model.evaluation.report import write_report
     records = read_records(screen, annotations, dataset, classes, skip_bad_rows)
     extra: dict[str, Any] = {}
     untrained: dict[str, list[Row]] = {}
@@ -120,8 +123,6 @@ def evaluate(
 
         atomic_write(write_predictions, "".join(f"{json.dumps(r)}\n" for r in rows).encode())
     if report is not None:
-        from model.evaluation.report import write_report
-
         page = write_report(report, result, rows, truth, _history(grounder), untrained)
         screen.note(f"Report: {page}")
     if settings.as_json:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from index.files import atomic_write
 
 from ..grounding.calibration import risk_coverage
-from .charts import Axes, bars, lines, points, timeline
+from .charts import STYLE, bars, cloud, lines, timeline, training_curves
 from .evaluate import baselines, best_ious, recall_table
 from .metrics import IOU_THRESHOLDS, evaluate_submission, iou_matrix
 
@@ -23,25 +23,17 @@ Floats = npt.NDArray[np.float64]
 
 EXAMPLES = 8
 _STYLE = """
-:root{--paper:#fff;--ink:#1b1f24;--soft:#667;--rule:#dde1e6;--s0:#2563c9;--s1:#2f9e62;
---s2:#b07914;--s3:#b3405e;--s4:#7a58c1}
-@media (prefers-color-scheme:dark){:root{--paper:#15181c;--ink:#e8eaed;--soft:#9aa3ad;
---rule:#30363d;--s0:#6ea0f5;--s1:#5cc98d;--s2:#e0ad4e;--s3:#ea7f9b;--s4:#ac91ea}}
+:root{color-scheme:light dark}
 body{font:15px/1.5 system-ui,sans-serif;background:var(--paper);color:var(--ink);
 max-width:920px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2.2rem}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.2rem .9rem .2rem 0;text-align:right;border-bottom:1px solid var(--rule)}
 th:first-child,td:first-child{text-align:left}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(380px,1fr));gap:1.2rem}
-figure{margin:0}figcaption{font-weight:600}svg{width:100%;height:auto}
-svg text{font-size:11px;fill:var(--soft)}.grid{stroke:var(--rule)}
-.guide{stroke:var(--soft);stroke-dasharray:4 4}.line{fill:none!important;stroke-width:2}
-.dot{fill-opacity:.35}.ground{fill:var(--rule);fill-opacity:.5}
-.s0{fill:var(--s0);stroke:none}.s1{fill:var(--s1)}.s2{fill:var(--s2)}.s3{fill:var(--s3)}
-.s4{fill:var(--s4)}.line.s0{stroke:var(--s0)}.line.s1{stroke:var(--s1)}
-.line.s2{stroke:var(--s2)}.line.s3{stroke:var(--s3)}.line.s4{stroke:var(--s4)}
-.timeline{max-width:560px;display:block}.example{margin:.9rem 0}small{color:var(--soft)}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(330px,1fr));gap:1.2rem}
+figure{margin:0;max-width:520px}figcaption{font-weight:600}svg{width:100%;height:auto}
+.timeline{max-width:680px;display:block}.example{margin:.9rem 0}small{color:var(--soft)}
+@media print{figure,.example,table{break-inside:avoid}}
 """
 
 
@@ -72,7 +64,7 @@ def write_report(
         _numbers(result, rivals, truth),
         '<h2>Figures</h2><div class="figures">',
         *_figures(pairs, rivals, truth),
-        *_curves(history),
+        *training_curves(history),
         "</div>",
         _breakdowns(result),
         _examples(pairs),
@@ -80,7 +72,8 @@ def write_report(
     page = (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>Grounding report</title><style>{_STYLE}</style><body>{''.join(body)}</body></html>"
+        f"<title>Grounding report</title><style>{STYLE}{_STYLE}</style>"
+        f"<body>{''.join(body)}</body></html>"
     )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "index.html"
@@ -122,33 +115,37 @@ def _figures(
         curves[name] = _recall_curve(np.array([best_ious(r, truth[r["qid"]])[0] for r in rows]))
     listed = [pair for pair in pairs if pair[0]["pred_relevant_windows"]]
     spans = np.array([_against(*pair) for pair in listed]).reshape(-1, 4)
-    share = np.histogram(ious, 20, (0, 1))[0] / max(len(ious), 1) * 100
+    names = ("IoU threshold", "R1, percent")
     out = [
-        lines(Axes((0.3, 0.95), (0, 100), "IoU threshold", "R1, percent"), curves,
-              "Recall over IoU thresholds"),
-        bars(Axes((0, 1), (0, float(share.max(initial=1))), "IoU of the first answer", "percent"),
-             share.tolist(), "How far answers overlap"),
-    ]  # fmt: skip
+        lines(curves, "Recall over IoU thresholds", names, (0.3, 0.95), (0, 100)),
+        bars(
+            _shares(ious, 20, (0, 1)), "Overlap of the first answer with the truth", "IoU", (0, 1)
+        ),
+    ]
     for column, name in ((0, "start"), (1, "end")):
         errors = spans[:, column] - spans[:, column + 2]
-        part = np.histogram(errors.clip(-19.9, 19.9), 40, (-20, 20))[0] / max(len(errors), 1) * 100
-        axes = Axes((-20, 20), (0, float(part.max(initial=1))), "seconds late", "percent")
-        out.append(bars(axes, part.tolist(), f"Error of the {name}"))
+        shares = _shares(errors.clip(-19.9, 19.9), 40, (-20, 20))
+        title = f"Error of the {name}"
+        out.append(bars(shares, title, "seconds late (20: that much or more)", (-20, 20)))
     lengths = np.column_stack([spans[:, 3] - spans[:, 2], spans[:, 1] - spans[:, 0]])
-    longest = float(lengths.max(initial=1))
-    out.append(
-        points(Axes((0, longest), (0, longest), "true length, s", "predicted length, s"),
-               [(float(x), float(y)) for x, y in lengths], "Predicted against true length")
-    )  # fmt: skip
+    places = [(float(x), float(y)) for x, y in lengths]
+    names = ("true length, s", "predicted length, s")
+    out.append(cloud(places, "Predicted against true length", names))
     if all(len(pair[0]["pred_relevant_windows"][0]) > 2 for pair in listed):
         scores = np.array([pair[0]["pred_relevant_windows"][0][2] for pair in listed], np.float64)
         right = np.array([best_ious(*pair)[0] >= 0.5 for pair in listed])
         coverage, risk = risk_coverage(scores, right)
         thin = np.unique(np.linspace(0, max(len(risk) - 1, 0), 120).astype(int))[: len(risk)]
         curve = {"": [(100 * float(coverage[k]), 100 * float(risk[k])) for k in thin]}
-        axes = Axes((0, 100), (0, 100), "surest answers given, percent", "wrong, percent")
-        out.append(lines(axes, curve, "Risk over coverage at IoU 0.5"))
+        names = ("surest answers given, percent", "wrong, percent")
+        out.append(lines(curve, "Risk over coverage at IoU 0.5", names, (0, 100), (0, 100)))
     return out
+
+
+def _shares(values: Floats, bins: int, ends: tuple[float, float]) -> list[float]:
+    """Percent of the values in each bin."""
+    counts = np.histogram(values, bins, ends)[0] / max(len(values), 1) * 100
+    return [float(share) for share in counts]
 
 
 def _recall_curve(ious: Floats) -> list[tuple[float, float]]:
@@ -164,23 +161,6 @@ def _against(prediction: Row, annotation: Row) -> tuple[float, float, float, flo
     nearest = np.abs(windows - first).sum(1)
     best = windows[int(np.argmax(overlap)) if overlap.any() else int(np.argmin(nearest))]
     return float(first[0]), float(first[1]), float(best[0]), float(best[1])
-
-
-def _curves(history: Sequence[Row]) -> list[str]:
-    if len(history) < 2:
-        return []
-    last = float(history[-1]["epoch"])
-    metrics = {
-        name[8:]: [(row["epoch"], row["metrics"][name]) for row in history]
-        for name in ("MR-full-R1@0.5", "MR-full-R1@0.7", "MR-full-mAP")
-        if name in history[0]["metrics"]
-    }
-    losses = [(row["epoch"], row["losses"]["total"]) for row in history]
-    top = max(loss for _, loss in losses)
-    return [
-        lines(Axes((1, last), (0, 100), "epoch", "percent"), metrics, "Validation while training"),
-        lines(Axes((1, last), (0, top), "epoch", "loss"), {"": losses}, "Training loss"),
-    ]
 
 
 def _breakdowns(result: Mapping[str, Any]) -> str:
@@ -202,7 +182,7 @@ def _examples(pairs: Sequence[Pair]) -> str:
     order = sorted(pairs, key=lambda pair: best_ious(*pair)[0])
     out = [
         "<h2>Best and worst</h2><p><small>True windows above, the first answer below, "
-        "predicted saliency between.</small></p>"
+        "predicted saliency between; times from the start of the video.</small></p>"
     ]
     for title, chosen in (("Worst", order[:EXAMPLES]), ("Best", order[::-1][:EXAMPLES])):
         out.append(f"<h3>{title}</h3>")

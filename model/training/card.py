@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from index.errors import ModelError
+from index.errors import ModelError, UsageError
 from index.files import atomic_write
 
 from ..grounding.checkpoint import CONFIG, WEIGHTS, Checkpoint
+from .state import read_history
 
 CARD = "README.md"
-SHARED = (CONFIG, WEIGHTS, CARD)
+CURVES = "training.svg"
+SHARED = (CONFIG, WEIGHTS, CARD, CURVES)
 """All that leaves the machine, and all that is fetched."""
 
 _KEYS = (
@@ -24,20 +26,42 @@ _KEYS = (
 
 
 def write_card(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Writes the card of a model folder and returns its path."""
+    """Writes the card of a model folder and returns its path.
+
+    Where matplotlib is installed and the folder holds the state of its training, the card
+    shows its curves.
+    """
     path = folder / CARD
-    atomic_write(path, card(checkpoint).encode())
+    picture = _curves(folder)
+    if picture:
+        atomic_write(folder / CURVES, picture.encode())
+    atomic_write(path, card(checkpoint, curves=bool(picture)).encode())
     return path
 
 
-def card(checkpoint: Checkpoint) -> str:
-    """What the model is, what it was trained on, what it scores and how it is used."""
+def _curves(folder: Path) -> str:
+    history = read_history(folder)
+    try:
+        from ..evaluation.charts import training_picture
+    except UsageError:
+        return ""
+    return training_picture(history)
+
+
+def card(checkpoint: Checkpoint, curves: bool = False) -> str:
+    """What the model is, what it was trained on, what it scores and how it is used.
+
+    Args:
+        checkpoint: The model.
+        curves: A picture of its training lies beside the card.
+    """
     training, space = checkpoint.training, checkpoint.space
     metrics: dict[str, float] = training.get("metrics", {})
     backbone = "features of unrecorded origin" if space is None else space.backbone
     revision = "" if space is None else f" at revision `{space.revision}`"
     config: dict[str, Any] = training.get("config", {})
     table = "\n".join(f"| {key} | {metrics[key]:.2f} |" for key in _KEYS if key in metrics)
+    picture = f"\n![Loss and validation while training]({CURVES})\n" if curves else ""
     return f"""---
 library_name: groundzero-video
 tags: [video-moment-retrieval, temporal-grounding, highlight-detection]
@@ -59,7 +83,7 @@ peak rate {config.get("rate", 0):g}
 | official QVHighlights key, validation | percent |
 |---|---|
 {table}
-
+{picture}
 Presence is a calibrated probability: its temperature was fitted on the validation
 videos, each asked its own sentence and another video's.
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from xml.etree import ElementTree
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 
 from model.datasets.records import Record
+from model.evaluation import charts
 from model.evaluation.evaluate import (
     baselines,
     best_ious,
@@ -140,8 +143,59 @@ def test_the_page_is_one_file_with_safe_text(tmp_path):
     page = write_report(tmp_path / "page", result, predictions, annotations, history).read_text()
     assert "<script" not in page
     assert "&lt;script&gt;" in page
-    assert not re.search(r"""(?:src|href)=["']""", page)
+    assert not re.search(r"""(?:src|href)=["'](?!#)""", page)
+    assert "http" not in page
     assert page.count("<figure>") == 8
     assert page.count('class="timeline"') == 10
     assert "nan" not in page
     assert "whole video" in page
+    again = write_report(tmp_path / "again", result, predictions, annotations, history)
+    assert again.read_text() == page
+
+
+def drawn(figure):
+    """The texts of a figure, and that its elements are well formed."""
+    return [element.text for element in ElementTree.fromstring(figure).iter("text")]
+
+
+def test_figures_have_round_ticks_and_take_the_colours_of_the_page():
+    places = [(3.7, 10.0), (18.3, 20.129), (9.1, 7.7)]
+    cloud = charts.cloud(places, "Lengths", ("true length, s", "predicted length, s"))
+    assert [text for text in drawn(cloud) if text[0].isdigit()] == ["0", "5", "10", "15", "20"] * 2
+    bars = charts.bars([0.0, 0.77, 0.3], "Error", "seconds late", (-20, 20))
+    assert {"−20", "0", "20", "seconds late", "queries, percent"} <= set(drawn(bars))
+    line = charts.lines({"a": [(0, 1), (1, 3)], "<b>": [(0, 2), (1, 1)]}, "T", ("x", "y"),
+                        (0, 1), (0, 3))  # fmt: skip
+    assert {"a", "<b>"} <= set(drawn(line))
+    for figure in (cloud, bars, line, charts.timeline(75.0, [[10, 20]], [[11, 19]], [0.1, 0.9])):
+        assert not re.search(r"#[0-9a-f]{6}\b", figure)
+        assert "var(--ink)" in figure or "var(--soft)" in figure
+        assert set(re.findall(r"url\(#(\w+)\)", figure)) <= set(re.findall(r' id="(\w+)"', figure))
+
+
+def test_a_timeline_counts_minutes_and_names_its_rows():
+    figure = charts.timeline(150.0, [[10, 20]], [[11, 19]], [0.1, 0.9])
+    assert drawn(figure) == ["0:00", "0:30", "1:00", "1:30", "2:00", "2:30",
+                             "answer", "saliency", "truth"]  # fmt: skip
+    assert "saliency" not in drawn(charts.timeline(150.0, [[10, 20]], [[11, 19]]))
+
+
+def test_of_very_many_queries_some_are_drawn_and_the_figure_says_so():
+    places = [(float(k % 60), float(k % 50)) for k in range(5000)]
+    figure = charts.cloud(places, "Lengths", ("x", "y"))
+    assert figure.count("<use ") < 2100
+    assert "Lengths (one query in 3)" in figure
+
+
+def test_somebodys_own_settings_do_not_change_the_figures():
+    before = charts.cloud([(1.0, 2.0)], "T", ("x", "y"))
+    with mpl.rc_context({"font.size": 30, "svg.fonttype": "path", "axes.grid": False}):
+        assert charts.cloud([(1.0, 2.0)], "T", ("x", "y")) == before
+        assert mpl.rcParams["font.size"] == 30
+
+
+def test_an_evaluation_of_nothing_found_has_its_figures_too(tmp_path):
+    predictions, annotations = [guess(1)], [truth(1)]
+    result = full_report(predictions, annotations)
+    page = write_report(tmp_path, result, predictions, annotations).read_text()
+    assert page.count("<figure>") >= 5

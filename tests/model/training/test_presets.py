@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import torch
 from moment_world import DIM, write_world
 
 from index.errors import ModelError, UsageError
@@ -13,11 +17,12 @@ from index.types import EmbeddingSpace
 from model.datasets.annotations import read_annotations
 from model.datasets.features import FeatureFolders
 from model.evaluation.inference import predict
-from model.grounding.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from model.grounding.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, write_tensors
 from model.grounding.grounder import Grounder, GrounderConfig
-from model.training.card import card, fetch, write_card
+from model.training.card import CURVES, card, fetch, write_card
 from model.training.overrides import changed
 from model.training.presets import PRESETS, for_size, preset
+from model.training.state import STATE, TRAINING
 from model.training.trainer import Trainer
 
 
@@ -114,6 +119,31 @@ def test_the_card_tells_what_the_model_reads_and_scores(tmp_path):
     save_checkpoint(tmp_path, checkpoint)
     assert write_card(tmp_path, checkpoint).read_text() == text
     assert load_checkpoint(fetch(str(tmp_path))).space == space
+
+
+def test_the_card_shows_the_curves_where_they_can_be_drawn(tmp_path, monkeypatch):
+    grounder = Grounder(GrounderConfig(DIM, DIM, width=16, heads=2, layers=2, span_width=8))
+    history = [
+        {"epoch": e, "losses": {"total": 3.0 / e}, "metrics": {"MR-full-mAP": 10.0 * e}}
+        for e in (1, 2, 3)
+    ]
+    (tmp_path / TRAINING).mkdir()
+    notes = {"progress": json.dumps({"history": history})}
+    write_tensors(tmp_path / TRAINING / STATE, {"weights.none": torch.zeros(1)}, notes)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "model.evaluation.charts", raising=False)
+    checkpoint = Checkpoint(grounder, training={"metrics": {"MR-full-mAP": 30.0}})
+    plain = write_card(tmp_path, checkpoint).read_text()
+    assert not (tmp_path / CURVES).exists()
+    assert f"({CURVES})" not in plain
+    monkeypatch.undo()
+    whole = write_card(tmp_path, checkpoint).read_text()
+    assert whole.replace("![Loss and validation while training](training.svg)\n\n", "") == plain
+    picture = ElementTree.parse(tmp_path / CURVES).getroot()
+    assert picture.tag == "{http://www.w3.org/2000/svg}svg"
+    first = (tmp_path / CURVES).read_bytes()
+    write_card(tmp_path, checkpoint)
+    assert (tmp_path / CURVES).read_bytes() == first
 
 
 def test_a_hub_id_that_is_out_of_reach_is_named(monkeypatch, tmp_path):
