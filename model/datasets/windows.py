@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from multiprocessing.sharedctypes import RawValue
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,15 @@ class Batch:
         }
         return replace(self, **moved)
 
+    def pin_memory(self) -> Batch:
+        """The same batch where a card can fetch it by itself; a DataLoader asks for it."""
+        pinned: dict[str, Any] = {
+            field.name: value.pin_memory()
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return replace(self, **pinned)
+
 
 class MomentDataset(Dataset[Sample]):
     """Records with their features as samples.
@@ -106,7 +116,7 @@ class MomentDataset(Dataset[Sample]):
         self._window_s = window_s
         self._augment = augment
         self._seed = seed
-        self._epoch = 0
+        self._epoch = RawValue("q", 0)  # seen by loading processes that live for many epochs
 
     def redraw(self, epoch: int) -> None:
         """Chooses the random changes of the samples that follow.
@@ -114,7 +124,7 @@ class MomentDataset(Dataset[Sample]):
         Not called ``set_epoch``: accelerate would call that with its own count, which
         starts anew when a training is resumed.
         """
-        self._epoch = epoch
+        self._epoch.value = epoch
 
     def by_step(self) -> list[list[int]]:
         """Numbers of the records, grouped by the sampling rate of their features."""
@@ -127,11 +137,17 @@ class MomentDataset(Dataset[Sample]):
         """Seconds of video in each sample, float64 [N]; the window's where nothing is known."""
         return np.array([min(r.duration_s or np.inf, self._window_s) for r in self.records])
 
+    def read_ahead(self) -> None:
+        """Reads the features of all samples, so that processes forked later share them."""
+        for record in self.records:
+            self._features.video(record.video)
+            self._features.sentence(record.qid)
+
     def __len__(self) -> int:
         return len(self.records)
 
     def __getitem__(self, number: int) -> Sample:
-        rng = np.random.default_rng([self._seed, self._epoch, number])
+        rng = np.random.default_rng([self._seed, self._epoch.value, number])
         sample = self._crop(self._whole(self.records[number]), rng)
         return sample if self._augment is None else self._changed(sample, number, rng)
 
@@ -246,6 +262,11 @@ class JoinedDataset(Dataset[Sample]):
         """Chooses the random changes of all parts."""
         for part in self._parts:
             part.redraw(epoch)
+
+    def read_ahead(self) -> None:
+        """Reads the features of all parts."""
+        for part in self._parts:
+            part.read_ahead()
 
     def by_step(self) -> list[list[int]]:
         """Numbers grouped by part and by sampling rate."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from accelerate import Accelerator  # type: ignore[import-untyped]
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import Sampler
 
 from index.errors import ModelError, UsageError
 from index.types import EmbeddingSpace
@@ -23,11 +23,12 @@ from index.types import EmbeddingSpace
 from ..datasets.augment import AugmentConfig
 from ..datasets.features import FeatureFolders
 from ..datasets.records import Record
-from ..datasets.windows import Batch, JoinedDataset, MomentDataset, collate
+from ..datasets.windows import Batch, JoinedDataset, MomentDataset
 from ..grounding.checkpoint import Checkpoint
 from ..grounding.grounder import Grounder, GrounderConfig
 from ..siglip.precision import autocast
 from .finishing import finish, official_metrics
+from .loading import batches_of, loading_processes
 from .losses import LossConfig, grounding_loss
 from .state import STATE, TRAINING, MovingAverage, Progress, load_state, save_state
 
@@ -99,6 +100,8 @@ class Objective(nn.Module):
         return grounding_loss(self.grounder, grounding, batch, self._config)
 
 
+_ASK_EVERY = 10
+"""Steps between two looks at the loss on a card, each of which waits until it has caught up."""
 _POOL_BATCHES = 32
 """Batches among which samples are sorted by length: enough to save padding, few enough
 that every epoch mixes anew."""
@@ -186,9 +189,12 @@ class Trainer:
             raise UsageError("training needs records to learn from and others to check on")
         self.config, self._val, self._features, self._out = config, tuple(val), features, out
         self._observer = observer
+        if device is not None and device.startswith("cuda:"):
+            torch.cuda.set_device(device)  # which accelerate then takes
         self._accelerator = Accelerator(cpu=device == "cpu")
         torch.manual_seed(config.seed)
-        self._objective = Objective(Grounder(shape), config.loss)
+        # Moved before anything is derived from it: the average lies where the weights lie.
+        self._objective = Objective(Grounder(shape), config.loss).to(self._accelerator.device)
         self._space = space
         parts = [
             MomentDataset(train, source, window_s, config.augment, config.seed + k, config.hull)
@@ -200,12 +206,9 @@ class Trainer:
         self._sampler = StepSampler(
             self._data.by_step(), self._data.lengths_s(), config.batch_size, config.seed
         )
-        self._loader = DataLoader(
-            self._data,
-            batch_sampler=self._sampler,
-            collate_fn=collate,
-            num_workers=config.workers,
-            pin_memory=self._accelerator.device.type == "cuda",
+        where = self._accelerator.device
+        self._loader = batches_of(
+            self._data, self._sampler, where, config.workers or loading_processes(where)
         )
         self._optimizer = torch.optim.AdamW(
             _decayed(self._objective, config.weight_decay), lr=config.rate, betas=(0.9, 0.98)
@@ -243,8 +246,9 @@ class Trainer:
                     f"{self._out} holds a training with other settings",
                     "give the same settings, or a fresh folder with --out",
                 )
+        # The optimizer has its state where it wants it; its step counts belong on the processor.
         module, optimizer, loader = self._accelerator.prepare(
-            self._objective, self._optimizer, self._loader
+            self._objective, self._optimizer, self._loader, device_placement=[True, False, True]
         )
         while not self._finished():
             self._epoch(module, optimizer, loader)
@@ -273,8 +277,9 @@ class Trainer:
         self._data.redraw(p.epoch)
         self._sampler.epoch = p.epoch
         module.train()
-        sums: dict[str, float] = {}
-        steps = len(loader)
+        on_processor = self._accelerator.device.type == "cpu"
+        sums: dict[str, Tensor] = {}
+        steps, total = len(loader), 0.0
         for number, batch in enumerate(loader, 1):
             rate = self._rate(p.step, steps)
             for group in optimizer.param_groups:
@@ -288,12 +293,14 @@ class Trainer:
             p.step += 1
             self._average.update(self._grounder, p.step)
             for name, value in terms.items():
-                sums[name] = sums.get(name, 0.0) + float(value.detach())
+                sums[name] = sums.get(name, 0.0) + value.detach()
+            if on_processor or number % _ASK_EVERY == 0 or number == steps:
+                total = float(sums["total"]) / number
             each_s = (time.monotonic() - began) / number
             left_s = each_s * (steps * (self.config.epochs - p.epoch) - number)
-            self._observer.step(p.epoch, number, steps, sums["total"] / number, left_s)
+            self._observer.step(p.epoch, number, steps, total, left_s)
         p.epoch += 1
-        self._scored({name: value / steps for name, value in sums.items()}, rate, began)
+        self._scored({name: float(value) / steps for name, value in sums.items()}, rate, began)
 
     def _scored(self, losses: dict[str, float], rate: float, began: float) -> None:
         p = self._progress

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from moment_world import DIM, write_world
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from index.errors import ModelError, UsageError
 from model.datasets.annotations import read_annotations
 from model.datasets.augment import AugmentConfig
 from model.datasets.features import FeatureFolders
+from model.datasets.windows import Sample, collate
 from model.evaluation.inference import absent_presence, ask_others, predict
 from model.grounding.checkpoint import WEIGHTS, load_checkpoint, same_tensors
 from model.grounding.grounder import GrounderConfig
+from model.training.loading import loading_processes
 from model.training.losses import LossConfig
 from model.training.state import STATE, TRAINING
 from model.training.trainer import StepSampler, TrainConfig, Trainer, annotation_grid_s
@@ -193,3 +198,47 @@ def test_the_grid_of_the_annotations(world):
     assert annotation_grid_s(records * 2) == 2.0
     odd = replace(records[0], windows=((1.0, 3.0),))
     assert annotation_grid_s((*records, *records, odd)) == 0.0
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_loading_processes_change_nothing(world, tmp_path):
+    alone = trainer(world, tmp_path / "alone" / "run").run()
+    helped = trainer(world, tmp_path / "helped" / "run", replace(BRIEF, workers=2)).run()
+    assert same_tensors(alone.grounder.state_dict(), helped.grounder.state_dict())
+
+
+def test_everything_that_learns_lies_on_the_device(world, tmp_path, monkeypatch):
+    """The average was made before the weights moved, so the first step on a card failed."""
+    meta = torch.device("meta")
+    monkeypatch.setattr(
+        "model.training.trainer.Accelerator", lambda cpu: SimpleNamespace(device=meta)
+    )
+    made = trainer(world, tmp_path / "run")
+    tensors = [*made._objective.parameters(), *made._average.tensors.values()]
+    tensors += [p for group in made._optimizer.param_groups for p in group["params"]]
+    assert {tensor.device for tensor in tensors} == {meta}
+
+
+def test_a_batch_is_pinned_whole(monkeypatch):
+    pinned = []
+    monkeypatch.setattr(
+        torch.Tensor, "pin_memory", lambda self: pinned.append(self) or self.clone()
+    )
+    sample = Sample(
+        1, np.ones((3, 4), np.float32), 1.0, np.ones((2, 4), np.float32), np.ones(4, np.float32),
+        [(0.0, 1.0)], np.ones(3, np.float32), True,
+    )  # fmt: skip
+    batch = collate([sample, sample])
+    tensors = [v for v in vars(batch).values() if isinstance(v, torch.Tensor)]
+    assert pin_memory(batch).qids == batch.qids
+    assert {id(tensor) for tensor in pinned} == {id(tensor) for tensor in tensors}
+
+
+def test_processes_load_for_a_card_where_there_is_room_for_their_batches(monkeypatch):
+    room = SimpleNamespace(free=64 << 20)
+    monkeypatch.setattr("model.training.loading.shutil.disk_usage", lambda path: room)
+    monkeypatch.setattr("model.training.loading.cores", lambda: 16)
+    assert loading_processes(torch.device("cuda")) == 0
+    room.free = 16 << 30
+    assert loading_processes(torch.device("cuda", 1)) == 8
+    assert loading_processes(torch.device("cpu")) == 0
