@@ -22,7 +22,8 @@ from ..files import read_ahead
 from ..store.library import HalfVectors, Library, Segment
 from ..types import Background, Times, Vectors
 from .background import background_of, lowest_sample
-from .exact import BATCH_ROWS, batches, best_matches, compared, scanned, training_frames
+from .card import MOST_HITS, cards, on_card, train_lists
+from .exact import batches, best_matches, compared, scanned, training_frames
 from .frame_table import FrameTable, TableBuilder
 from .index_plan import FrameMatch as FrameMatch
 from .index_plan import IndexPlan as IndexPlan
@@ -72,12 +73,12 @@ class VectorCache:
         self._plan = plan
         self._saved = saved
         self._searches = 0
-        self._card: Any = None
         self._generation = library.generation
         self._show(shelves, current)
 
     def _show(self, shelves: list[_Shelf], current: list[Segment]) -> None:
         self._shelves = shelves
+        self._card: Any = None  # a copy shows what the first shelf was
         self._alive = [shelf.table.matching(current) for shelf in shelves]
 
     @classmethod
@@ -175,7 +176,7 @@ class VectorCache:
             return scanned(self._library, table, np.flatnonzero(chosen), row[0], limit)
         mask = None if chosen.all() else table.row_mask(chosen)
         if not shelf.trained_frames:
-            rows, cosines = _nearest(self._engine(number, mask), row, limit, mask, None)
+            rows, cosines = self._exact(number, row, limit, mask)
         else:
             wanted = min(max(self._plan.recheck * limit, 256), frames)
             share = frames / table.rows
@@ -185,14 +186,22 @@ class VectorCache:
         segments = table.segment_of(rows)
         return table.segments["video_id"][segments], np.asarray(table.times_s[rows]), cosines
 
-    def _engine(self, number: int, mask: npt.NDArray[np.bool_] | None) -> Any:
-        """The exact index itself, or its copy on a graphics card once that pays."""
-        self._searches += 1
-        if number or mask is not None or self._searches <= self._plan.card_searches:
-            return self._shelves[number].index
-        if self._card is None:
-            self._card = _on_card(self._shelves[0].index, self._note) or self._shelves[0].index
-        return self._card
+    def _exact(
+        self, number: int, row: Vectors, limit: int, mask: npt.NDArray[np.bool_] | None
+    ) -> tuple[npt.NDArray[np.int64], Vectors]:
+        """Rows and cosines from an exact index, or from its copy on a card once that pays."""
+        index = self._shelves[number].index
+        if not number and mask is None and limit <= MOST_HITS:
+            self._searches += 1
+            if self._searches > self._plan.card_searches and self._card is None:
+                self._card = on_card(_faiss(), index, self._note) or index
+            if self._card is not None and self._card is not index:
+                try:
+                    return _nearest(self._card, row, limit, None, None)
+                except RuntimeError as error:
+                    self._note(f"the graphics card failed, so the CPU searches: {error}")
+                    self._card = index
+        return _nearest(index, row, limit, mask, None)
 
     def background(
         self, query: Vectors, logit_scale: float = 1.0, logit_bias: float = 0.0
@@ -215,7 +224,7 @@ def installed() -> str:
         UsageError: FAISS is not installed.
     """
     faiss = _faiss()
-    return f"{faiss.__version__} ({'GPU' if _cards(faiss) else 'CPU'})"
+    return f"{faiss.__version__} ({'GPU' if cards(faiss) else 'CPU'})"
 
 
 def _faiss() -> Any:
@@ -227,10 +236,6 @@ def _faiss() -> Any:
             "run `pip install 'groundzero-video[cpu]'`, or [gpu] with an NVIDIA card",
         ) from error
     return faiss
-
-
-def _cards(faiss: Any) -> int:
-    return int(faiss.get_num_gpus()) if hasattr(faiss, "StandardGpuResources") else 0
 
 
 def _shelves(
@@ -307,10 +312,9 @@ def _built(
     index.cp.niter = 10
     index.cp.max_points_per_centroid = plan.train_frames_per_list
     index.cp.min_points_per_centroid = 1
-    if _cards(faiss):
-        index.clustering_index = _on_card(faiss.IndexFlatIP(dim), note)
     note(f"training the search index on {total:,} frames")
-    index.train(training_frames(library, ids, total, lists * plan.train_frames_per_list))
+    sample = training_frames(library, ids, total, lists * plan.train_frames_per_list)
+    train_lists(faiss, index, sample, note)
     return _filled(index, TableBuilder(dim), library.iter_frames(ids), total)
 
 
@@ -378,23 +382,3 @@ def _nearest(
     scores, rows = index.search(row, limit, params=parameters)
     valid = rows[0] >= 0
     return rows[0][valid], scores[0][valid]
-
-
-def _on_card(index: Any, note: Note) -> Any:
-    """A copy of an index on the first graphics card; None where that is not possible."""
-    faiss = _faiss()
-    if not _cards(faiss):
-        return None
-    try:
-        resources = faiss.StandardGpuResources()
-        if isinstance(index, faiss.IndexScalarQuantizer):
-            settings = faiss.GpuIndexFlatConfig()
-            settings.useFloat16 = True
-            copy = faiss.GpuIndexFlatIP(resources, index.d, settings)
-            for first in range(0, index.ntotal, BATCH_ROWS):
-                copy.add(index.reconstruct_n(first, min(BATCH_ROWS, index.ntotal - first)))
-            return copy
-        return faiss.index_cpu_to_gpu(resources, 0, index)
-    except RuntimeError as error:
-        note(f"the graphics card cannot hold the search index, so the CPU searches: {error}")
-        return None

@@ -575,3 +575,72 @@ def test_a_query_of_another_dimension_is_refused(library):
     cache, _ = load(library)
     with pytest.raises(ValueError, match="channels"):
         cache.search(np.ones(DIM + 1, np.float32), 5)
+
+
+class Card:
+    """Stands for a build of FAISS with a card: the processor in its place, its limits kept."""
+
+    def __init__(self) -> None:
+        self.faiss = vectors._faiss()
+        self.asked: list[int] = []
+        self.scratch_bytes: list[int] = []
+        self.fails = ""
+
+    def __getattr__(self, name: str):
+        return getattr(self.faiss, name)
+
+    def get_num_gpus(self) -> int:
+        return 1
+
+    def StandardGpuResources(self):
+        return types.SimpleNamespace(setTempMemory=self.scratch_bytes.append)
+
+    def GpuIndexFlatConfig(self):
+        return types.SimpleNamespace(useFloat16=False)
+
+    def GpuIndexFlatIP(self, resources, dim, settings):
+        card = self
+
+        class Flat(self.faiss.IndexFlatIP):
+            def search(self, row, limit, params=None):
+                card.asked.append(limit)
+                if card.fails or limit > 2048:
+                    raise RuntimeError(card.fails or "k must be at most 2048")
+                return super().search(row, limit)
+
+        return Flat(dim)
+
+
+def test_a_card_searches_what_it_can_and_the_processor_the_rest(library, monkeypatch):
+    for number in range(10, 45):
+        add_video(library, b"/v%d" % number, frames=60, seed=number)
+    card = Card()
+    monkeypatch.setattr(vectors, "_faiss", lambda: card)
+    cache, notes = load(library, IndexPlan(card_searches=2))
+    ids = [segment.video_id for segment in library.segments()]
+    for _ in range(4):
+        assert_same_as_brute_force(cache, library)
+    assert card.asked == [40, 40]
+    assert cache.frames > 2048
+    assert_same_as_brute_force(cache, library, limit=cache.frames)
+    assert_same_as_brute_force(cache, library, video_ids=ids[1:])
+    assert card.asked == [40, 40]
+    assert max(card.scratch_bytes) <= 256 << 20
+
+    card.fails = "CUDA error 700 an illegal memory access was encountered"
+    for _ in range(3):
+        assert_same_as_brute_force(cache, library)
+    assert len(card.asked) == 3
+    assert len(notes) == 1
+    assert "the CPU searches" in notes[0]
+
+
+def test_lists_that_a_card_trained_hold_nothing_of_it(library, monkeypatch):
+    card = Card()
+    monkeypatch.setattr(vectors, "_faiss", lambda: card)
+    cache, _ = load(library, SMALL)
+    assert card.scratch_bytes
+    assert_same_as_brute_force(cache, library)
+    (shelf,) = cache._shelves
+    assert shelf.index.nlist > 1
+    assert shelf.index.clustering_index is None
