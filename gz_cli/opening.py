@@ -18,6 +18,7 @@ from .views.render import Screen, shell_quoted, size_text
 if TYPE_CHECKING:
     from index.store.library import Library
     from index.types import EmbeddingSpace, Encoder, Localizer
+    from model.siglip.encoder import SiglipEncoder
 
 
 CARRIED = "grounder"
@@ -44,7 +45,7 @@ def open_encoder(
     *,
     alone: bool = False,
     known: EmbeddingSpace | None = None,
-) -> Encoder:
+) -> SiglipEncoder:
     """The model by its preset, folder or hub id; weights load when it first encodes.
 
     Args:

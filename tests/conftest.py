@@ -37,3 +37,13 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model") / "tiny"
     make_model(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def trained_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small model that matches drawings with their sentences."""
+    from trained_siglip import train_on_drawings
+
+    folder = tmp_path_factory.mktemp("trained") / "model"
+    train_on_drawings(folder)
+    return folder

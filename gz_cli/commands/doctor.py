@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from index.errors import UsageError
+
 from ..options import (
     DebugOption,
     DeviceOption,
@@ -22,6 +24,16 @@ def doctor(
     repair: Annotated[
         bool, typer.Option("--repair", help="Mend what can be mended without loss.")
     ] = False,
+    try_model: Annotated[
+        bool,
+        typer.Option(
+            "--try-model", help="Only let a model match drawings with sentences; may download it."
+        ),
+    ] = False,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="Model for --try-model; else the library's."),
+    ] = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
     library: LibraryOption = None,
@@ -32,10 +44,19 @@ def doctor(
 
     Says what to do about each trouble. Ends with a status other than 0 when gz is not ready.
     """
-    from .health import examine
-
     settings = settings_of(ctx)
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
+    if try_model:
+        from .first_look import try_model as look_at
+
+        look_at(screen, settings.library_dir, name, device)
+        return
+    if name:
+        raise UsageError(
+            f"gz doctor looks at no {name}", f"to try a model: gz doctor --try-model {name}"
+        )
+    from .health import examine
+
     checks = examine(settings.library_dir, device, repair=repair)
     failed = [check for check in checks if not check.ok]
     if settings.as_json:

@@ -22,6 +22,7 @@ from ..options import (
 )
 from ..views.index import IndexView, show_summary
 from ..views.render import Screen
+from .first_look import look_once
 
 if TYPE_CHECKING:
     from index.indexing.progress import IndexOptions, IndexSummary
@@ -127,6 +128,7 @@ def index_videos(
         workers=workers,
         name_skipped=verbose,
     )
+    look_once(screen, spec, encoder)
     _end(_run(screen, settings.library_dir, roots, encoder, options))
 
 

@@ -42,6 +42,9 @@ DEMO_FOLDER = Path(__file__).parents[1] / "demo" / "weights"
 _HALVES = (0.5, 0.5, 0.5)
 """Mean and spread of the family's image processor where a folder names none."""
 
+_TO_ONE = 1 / 255
+"""Scale of its pixels where a folder names none."""
+
 _Config = TypeVar("_Config", TextConfig, VisionConfig)
 
 
@@ -55,6 +58,11 @@ class PictureConfig:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     rescale: float
+
+    @property
+    def usual(self) -> PictureConfig:
+        """The same with the normalisation that all models of the family were trained with."""
+        return replace(self, mean=_HALVES, std=_HALVES, rescale=_TO_ONE)
 
     @property
     def words(self) -> str:
@@ -247,7 +255,7 @@ def _picture_config(folder: Path) -> PictureConfig:
             RESAMPLING[int(settings.get("resample", 3))],
             tuple(float(value) for value in settings.get("image_mean", _HALVES)),
             tuple(float(value) for value in settings.get("image_std", _HALVES)),
-            float(settings.get("rescale_factor", 1 / 255)),
+            float(settings.get("rescale_factor", _TO_ONE)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(path, f"no usable picture settings ({error!r})") from error

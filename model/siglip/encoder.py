@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -145,6 +146,37 @@ class SiglipEncoder:
         from .route import known_form
 
         return known_form(self._backbone, self.device)
+
+    @property
+    def tokenizer(self) -> SentenceTokenizer:
+        """What turns its sentences into token numbers."""
+        return self._text_parts()[0]
+
+    @property
+    def words_known(self) -> int:
+        """Token numbers that the text tower has a vector for."""
+        return self._backbone.text.vocab_size
+
+    @property
+    def normalises_as_usual(self) -> bool:
+        """True where its folder normalises pictures as all SigLIP models were trained."""
+        return self._backbone.pictures.usual == self._backbone.pictures
+
+    def usual(self) -> SiglipEncoder:
+        """The same towers under the family's own normalisation, for a trial."""
+        other = copy(self)
+        other._vision = self._tower()
+        other._backbone = copy(self._backbone)
+        other._backbone.pictures = self._backbone.pictures.usual
+        return other
+
+    def plain(self) -> SiglipEncoder:
+        """The same model in plain float32, by which every faster form is measured."""
+        from .route import load_reference
+
+        other = copy(self)
+        other._vision = load_reference(self._backbone, self.device)
+        return other
 
     def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
         """Preprocessed pictures, uint8 [height, width, 3] each, to float32 [N, D], unit length.

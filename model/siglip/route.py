@@ -77,10 +77,17 @@ def load_vision_tower(backbone: Backbone, device: str, threads: int | None) -> V
     known = _known(backbone, device, candidates)
     if known is not None and known.name in candidates:
         return candidates[known.name]()
-    reference = ReferenceTower(backbone.read_vision, backbone.vision, torch.float32, device)
+    reference = load_reference(backbone, device)
     if known is not None:
         return reference
     return _agreeing(backbone, device, candidates, reference)
+
+
+def load_reference(backbone: Backbone, device: str) -> VisionTower:
+    """The tower in plain float32, which every other form has to agree with."""
+    import torch
+
+    return ReferenceTower(backbone.read_vision, backbone.vision, torch.float32, device)
 
 
 def known_form(backbone: Backbone, device: str) -> Form | None:

@@ -75,6 +75,16 @@ class SentenceTokenizer:
         padded[: len(kept)] = kept
         return Tokens(padded, len(kept), self._unread(words, encoded, room))
 
+    def pieces(self, text: str) -> tuple[str, ...]:
+        """The tokens of a sentence as they stand in the vocabulary, padding left out."""
+        tokens = self(text)
+        return tuple(str(self._tokenizer.id_to_token(n)) for n in tokens.ids[: tokens.valid])
+
+    @property
+    def words(self) -> int:
+        """Entries of the vocabulary."""
+        return int(self._tokenizer.get_vocab_size())
+
     def _unread(self, words: str, encoded: Any, room: int) -> str:
         pieces = list(zip(encoded.ids, encoded.offsets, strict=True))
         strange = [words[a:b] for number, (a, b) in pieces[:room] if number == self._unknown]

@@ -74,7 +74,10 @@ class Weights:
         missing = sorted(set(shapes) - found)
         unknown = sorted(found - set(shapes))
         if missing:
-            raise self._mismatch(f"{len(missing)} tensors are missing, first {missing[0]}")
+            what = f"{len(missing)} tensors are missing, first {missing[0]}"
+            if all(name.startswith(f"{prefix}head.") for name in missing):
+                what = f"the {prefix.partition('_')[0]} tower has no head; {what}"
+            raise self._mismatch(what)
         if unknown:
             raise self._mismatch(f"{len(unknown)} unknown tensors, first {unknown[0]}")
         for name, shape in shapes.items():
