@@ -26,58 +26,89 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
+_PREDICTION = (
+    'Write a line like {"qid": 1, "pred_relevant_windows": [[10.0, 20.0, 0.9]]} for each query: '
+    "start and end in seconds, and how sure the answer is."
+)
+
 _BRIEF = (
-    ("MR-full-R1@0.5", "first answer right at IoU 0.5"),
-    ("MR-full-R1@0.7", "first answer right at IoU 0.7"),
-    ("MR-full-mAP", "mean average precision, IoU 0.5 to 0.95"),
-    ("MR-short-mAP", "of moments up to 10 s"),
-    ("MR-middle-mAP", "of moments of 10 to 30 s"),
-    ("MR-long-mAP", "of moments over 30 s"),
+    ("MR-full-R1@0.5", "the first answer is right at IoU 0.5"),
+    ("MR-full-R1@0.7", "the first answer is right at IoU 0.7"),
+    ("MR-full-mAP", "mean average precision over IoU 0.5 to 0.95"),
+    ("MR-short-mAP", "the same for moments of up to 10 s"),
+    ("MR-middle-mAP", "the same for moments of 10 to 30 s"),
+    ("MR-long-mAP", "the same for moments of more than 30 s"),
     ("HL-min-VeryGood-mAP", "highlights: mean average precision"),
-    ("HL-min-VeryGood-Hit1", "highlights: best clip is very good"),
+    ("HL-min-VeryGood-Hit1", "highlights: the best clip was rated very good"),
 )
 
 
 def evaluate(
     ctx: typer.Context,
-    annotations: Annotated[Path, typer.Option("--annotations", metavar="FILE", help="The truth.")],
+    annotations: Annotated[
+        Path,
+        typer.Option("--annotations", metavar="FILE", help="The true moments, as for gz train."),
+    ],
     grounder: Annotated[
         str | None,
         typer.Option(
-            "--grounder", metavar="DIR|ID", help="Model folder or hub id; or training-free."
+            "--grounder",
+            metavar="DIR|ID",
+            help="Model folder or hub id to measure, or training-free.",
         ),
     ] = None,
     features: Annotated[
         str | None,
-        typer.Option("--features", metavar="DIR[,DIR]", help="Features of the videos."),
+        typer.Option(
+            "--features", metavar="DIR[,DIR]", help="Folders with the features of the videos."
+        ),
     ] = None,
     text_features: Annotated[
         Path | None,
-        typer.Option("--text-features", metavar="DIR", help="Features of the sentences."),
+        typer.Option(
+            "--text-features", metavar="DIR", help="Folder with the features of the queries."
+        ),
     ] = None,
     predictions: Annotated[
         Path | None,
-        typer.Option("--predictions", metavar="FILE", help="Score these instead, JSON lines."),
+        typer.Option(
+            "--predictions",
+            metavar="FILE",
+            help="Measure the answers in this file of JSON lines instead of a model.",
+        ),
     ] = None,
     dataset: Annotated[
-        str, typer.Option("--dataset", metavar="NAME", help="Kind of annotations; else told.")
+        str,
+        typer.Option(
+            "--dataset",
+            metavar="NAME",
+            help="Kind of the annotations, named as for gz train; auto tells it from the file.",
+        ),
     ] = "auto",
     classes: Annotated[
-        Path | None, typer.Option("--classes", metavar="FILE", help="Class list of Charades.")
+        Path | None,
+        typer.Option("--classes", metavar="FILE", help="Class list that Charades comes with."),
     ] = None,
     write_predictions: Annotated[
         Path | None,
-        typer.Option("--write-predictions", metavar="FILE", help="Keep the model's answers."),
+        typer.Option(
+            "--write-predictions", metavar="FILE", help="Write the answers that were measured."
+        ),
     ] = None,
     report: Annotated[
         Path | None,
-        typer.Option("--report", metavar="DIR", help="Write a page with figures."),
+        typer.Option(
+            "--report", metavar="DIR", help="Write a page with figures; needs the extra report."
+        ),
     ] = None,
     shared_only: Annotated[
-        bool, typer.Option("--shared-only", help="Score only queries that both files have.")
+        bool, typer.Option("--shared-only", help="Measure only queries that both files have.")
     ] = False,
     skip_bad_rows: Annotated[
-        bool, typer.Option("--skip-bad-rows", help="Leave bad rows out instead of stopping.")
+        bool,
+        typer.Option(
+            "--skip-bad-rows", help="Name bad rows and leave them out instead of stopping."
+        ),
     ] = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
@@ -87,8 +118,8 @@ def evaluate(
 ) -> None:
     """Measure a trained model, or anybody's predictions, by the QVHighlights protocol.
 
-    Numbers are percent. With --json the official keys, nested as the official script
-    nests them, and more under "groundzero".
+    Numbers are percent. With --json the result has the official keys, nested as the official
+    script nests them, and further ones under "groundzero".
     """
     from model.evaluation.evaluate import full_report
 
@@ -108,7 +139,9 @@ def evaluate(
         rows = read_predictions(predictions)
     else:
         if grounder is None or features is None or text_features is None:
-            raise UsageError("--grounder needs --features and --text-features")
+            raise UsageError(
+                "--grounder needs --features and --text-features", "see gz eval --help"
+            )
         answers = answer(
             screen, grounder, feature_dirs(features), text_features, records, device,
             untrained_beside=report is not None,
@@ -170,15 +203,16 @@ def read_predictions(path: Path) -> list[Row]:
             windows = row.get("pred_relevant_windows", [])
             good = "qid" in row and all(len(window) in (2, 3) for window in windows)
         except (ValueError, AttributeError, TypeError) as error:
-            raise UsageError(f"{path}:{number}: not a prediction: {error}") from error
+            raise UsageError(
+                f"{path}:{number}: this line is no prediction in JSON", _PREDICTION
+            ) from error
         if not good:
             raise UsageError(
-                f"{path}:{number}: a prediction needs qid and pred_relevant_windows",
-                "windows are [start, end] or [start, end, score]",
+                f"{path}:{number}: a prediction needs qid and pred_relevant_windows", _PREDICTION
             )
         rows.append(row)
     if not rows:
-        raise UsageError(f"no prediction in {path}")
+        raise UsageError(f"there is no prediction in {path}", _PREDICTION)
     return rows
 
 
@@ -201,24 +235,27 @@ def _show(screen: Screen, result: Mapping[str, Any]) -> None:
     brief, ours = result["brief"], result["groundzero"]
     rows = [[f"{brief[key]:6.2f}", key, words] for key, words in _BRIEF if key in brief]
     for key, words in (
-        ("R5@0.5", "right among the first five at IoU 0.5"),
-        ("R5@0.7", "right among the first five at IoU 0.7"),
-        ("mIoU", "mean IoU of the first answer"),
+        ("R5@0.5", "one of the first five answers is right at IoU 0.5"),
+        ("R5@0.7", "one of the first five answers is right at IoU 0.7"),
+        ("mIoU", "mean IoU of the first answers"),
     ):
         if key in ours:
             rows.append([f"{ours[key]:6.2f}", key, words])
     for key, words in (
-        ("auroc", "presence: own sentences above other videos'"),
-        ("ece", "presence: stated minus observed frequency"),
-        ("rejection_at_95_recall", "presence: absent events rejected at 95 % recall"),
+        ("auroc", "presence: the own query scores above another video's (AUROC)"),
+        ("ece", "presence: how far stated and observed frequency differ"),
+        (
+            "rejection_at_95_recall",
+            "presence: absent events rejected where 95 % of the present are kept",
+        ),
     ):
         if key in ours.get("presence", {}):
             rows.append([f"{100 * ours['presence'][key]:6.2f}", key, words])
     screen.table(rows)
     for name, title in (
-        ("by_query_length", "words in the query"),
+        ("by_query_length", "length of the query"),
         ("by_moment_length", "length of the moment"),
-        ("by_window_count", "windows of the query"),
+        ("by_window_count", "true windows of the query"),
     ):
         table = ours.get(name)
         if table:

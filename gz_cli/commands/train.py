@@ -31,50 +31,77 @@ if TYPE_CHECKING:
 def train(
     ctx: typer.Context,
     annotations: Annotated[
-        Path, typer.Option("--annotations", metavar="FILE", help="Moments to learn from.")
+        Path,
+        typer.Option("--annotations", metavar="FILE", help="File of the moments to learn from."),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Model folder to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder that the model is written to.")
+    ],
     val: Annotated[
         Path | None,
-        typer.Option("--val", metavar="FILE", help="Moments that choose the best epoch."),
+        typer.Option(
+            "--val", metavar="FILE", help="File of the moments that choose the best epoch."
+        ),
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option("--split", metavar="70/15/15", help="Split --annotations by video."),
+        typer.Option(
+            "--split",
+            metavar="70/15/15",
+            help="Split the moments by video: percent to learn, choose and test with.",
+        ),
     ] = None,
     features: Annotated[
         str | None,
-        typer.Option("--features", metavar="DIR[,DIR]", help="Features of the videos."),
+        typer.Option(
+            "--features", metavar="DIR[,DIR]", help="Folders with the features of the videos."
+        ),
     ] = None,
     text_features: Annotated[
         Path | None,
-        typer.Option("--text-features", metavar="DIR", help="Features of the sentences."),
+        typer.Option(
+            "--text-features", metavar="DIR", help="Folder with the features of the queries."
+        ),
     ] = None,
     fine_features: Annotated[
         Path | None,
-        typer.Option("--fine-features", metavar="DIR", help="The same videos at 4 fps."),
+        typer.Option(
+            "--fine-features",
+            metavar="DIR",
+            help="Folder with the features of the same videos at 4 fps.",
+        ),
     ] = None,
     videos: Annotated[
         Path | None,
-        typer.Option("--videos", metavar="DIR", help="Videos themselves; features are cached."),
+        typer.Option(
+            "--videos",
+            metavar="DIR",
+            help="Folder of the videos; their features are made and kept in --out.",
+        ),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="NAME|DIR|ID", help="Backbone for --videos."),
+        typer.Option(
+            "--model",
+            metavar="NAME|DIR|ID",
+            help="Model that makes the features of --videos, as for gz index.",
+        ),
     ] = None,
     adapter: Annotated[
-        Path | None, typer.Option("--adapter", metavar="DIR", help="LoRA adapter for it.")
+        Path | None, typer.Option("--adapter", metavar="DIR", help="LoRA adapter for that model.")
     ] = None,
     dataset: Annotated[
         str,
         typer.Option(
             "--dataset",
             metavar="NAME",
-            help="qvhighlights, charades-sta, activitynet, tacos, charades or own; else told.",
+            help="qvhighlights, charades-sta, activitynet, tacos, charades or own; "
+            "auto tells it from the file.",
         ),
     ] = "auto",
     classes: Annotated[
-        Path | None, typer.Option("--classes", metavar="FILE", help="Class list of Charades.")
+        Path | None,
+        typer.Option("--classes", metavar="FILE", help="Class list that Charades comes with."),
     ] = None,
     lora: Annotated[
         int,
@@ -82,49 +109,93 @@ def train(
             "--lora",
             min=0,
             metavar="EPOCHS",
-            help="Then train the backbone's last blocks too, from the videos, for so many epochs.",
+            help="Afterwards train the last blocks of --model too, from the videos, this long.",
         ),
     ] = 0,
     preset: Annotated[
-        str, typer.Option("--preset", metavar="NAME", help="default, small or seed.")
+        str,
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            help="Size and recipe: default; small, a quarter of it; seed, the first design.",
+        ),
     ] = "default",
     settings_changed: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="PART.NAME=VALUE", help="Change one setting; may be repeated."
+            "--set",
+            metavar="PART.NAME=VALUE",
+            help="Change one setting, such as shape.width=96; may be repeated.",
         ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, metavar="N")] = None,
-    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, metavar="N")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            "--epochs", min=1, metavar="N", help="Epochs at most; else what the preset says."
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            "--batch-size",
+            min=1,
+            metavar="N",
+            help="Queries in a batch; else what the preset says.",
+        ),
+    ] = None,
     rate: Annotated[
-        float | None, typer.Option("--rate", min=0.0, metavar="R", help="Peak learning rate.")
+        float | None,
+        typer.Option(
+            "--rate", min=0.0, metavar="R", help="Highest learning rate; else what the preset says."
+        ),
     ] = None,
     patience: Annotated[
         int | None,
         typer.Option(
-            "--patience", min=0, metavar="N", help="Epochs without progress; 0 never ends early."
+            "--patience",
+            min=0,
+            metavar="N",
+            help="Stop after so many epochs without progress; 0 never stops early.",
         ),
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option("--metric", metavar="KEY", help="Official key that chooses the best epoch."),
+        typer.Option(
+            "--metric",
+            metavar="KEY",
+            help="Official key that chooses the best epoch, such as MR-full-mAP.",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of every random choice.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option("--seed", metavar="N", help="Number that every random choice starts from."),
+    ] = 0,
     workers: Annotated[
-        int, typer.Option("--workers", min=0, metavar="N", help="Processes that load data.")
+        int,
+        typer.Option(
+            "--workers", min=0, metavar="N", help="Processes that load data beside the training."
+        ),
     ] = 0,
     resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Go on where a run was interrupted.")
+        bool,
+        typer.Option(
+            "--resume/--no-resume", help="Go on where an interrupted training into --out ended."
+        ),
     ] = True,
     skip_bad_rows: Annotated[
-        bool, typer.Option("--skip-bad-rows", help="Leave bad rows out instead of stopping.")
+        bool,
+        typer.Option(
+            "--skip-bad-rows", help="Name bad rows and leave them out instead of stopping."
+        ),
     ] = False,
     use: Annotated[
-        bool, typer.Option("--use", help="Make the library use the model from now on.")
+        bool, typer.Option("--use", help="Let the library use the new model from now on.")
     ] = False,
     push_to: Annotated[
         str | None,
-        typer.Option("--push-to", metavar="ID", help="Upload the model folder to this hub id."),
+        typer.Option(
+            "--push-to", metavar="ID", help="Upload the model folder to this id of the model hub."
+        ),
     ] = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
@@ -134,14 +205,21 @@ def train(
 ) -> None:
     """Fine-tune the grounding on moments that were marked.
 
+    A list of your own is a CSV file whose first line names the columns video, query, start_s
+    and end_s: the file's name, what is to be seen, and when it starts and ends, in seconds from
+    the start of the video. The column duration_s, the length of the video in seconds, may
+    follow. Or it is a file of JSON lines with the same keys.
+
     The result is a folder for gz find --grounder. Interrupted training goes on from
-    the last whole epoch and ends as if it had not been interrupted. With --json one
-    line for each epoch and one for the result.
+    the last whole epoch and ends as if it had not been interrupted. With --json the results
+    are one line for each epoch and one for the model.
     """
     settings = settings_of(ctx)
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
     if lora and (videos is None or adapter is not None):
-        raise UsageError("--lora needs --videos, and makes its own adapter")
+        raise UsageError(
+            "--lora needs --videos, and makes an adapter of its own", "leave --adapter out"
+        )
     options = DataOptions(
         annotations, val, split, features, text_features, fine_features, videos, model, adapter,
         dataset, classes, skip_bad_rows, seed, device, out,
@@ -159,7 +237,9 @@ def train(
         from .lora import ADAPTER, adapt
 
         checkpoint = adapt(screen, checkpoint, videos, data, out, model, lora, seed, device)
-        screen.note(f"It reads vectors of the adapted model: gz index --adapter {out / ADAPTER}")
+        screen.note(
+            f"It reads vectors of the adapted model; make them: gz index --adapter {out / ADAPTER}"
+        )
     if not first_process():
         return
     _show(screen, checkpoint, out)

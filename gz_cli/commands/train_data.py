@@ -66,9 +66,11 @@ def gather(screen: Screen, options: DataOptions) -> TrainingData:
         UsageError: Options exclude each other, a row is bad, or nothing has features.
     """
     if (options.val is None) == (options.split is None):
-        raise UsageError("give either --val FILE or --split 70/15/15")
+        raise UsageError("give either --val FILE or --split 70/15/15", "see gz train --help")
     if (options.features is None) == (options.videos is None):
-        raise UsageError("give either --features and --text-features, or --videos")
+        raise UsageError(
+            "give either --features and --text-features, or --videos", "see gz train --help"
+        )
     parts = _parts(screen, options)
     if options.videos is not None:
         from .extraction import distinct
@@ -94,7 +96,8 @@ def _parts(screen: Screen, options: DataOptions) -> dict[str, tuple[Record, ...]
         return {"train": read(options.annotations), "val": read(options.val), "test": ()}
     shares = parse_shares(options.split or "")
     parts = split_by_video(read(options.annotations), shares, options.seed)
-    screen.note(", ".join(f"{name} {len(parts[name])}" for name in PARTS) + " moments")
+    learn, choose, test = (len(parts[name]) for name in PARTS)
+    screen.note(f"{learn} moments to learn from, {choose} to choose by, {test} to test with.")
     return {name: parts[name] for name in PARTS}
 
 

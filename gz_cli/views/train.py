@@ -68,6 +68,9 @@ def _board(screen: Screen, folder: Path) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        screen.note("No curves are written; for them: pip install 'groundzero-video[train]'")
+        screen.note(
+            "TensorBoard is not installed, so no curves are written for it. To have them: "
+            "pip install 'groundzero-video[train]'"
+        )
         return None
     return SummaryWriter(folder)
