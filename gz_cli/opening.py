@@ -111,8 +111,8 @@ def require_same_space(library: Library, encoder: Encoder) -> None:
     """
     if library.space is not None and encoder.space != library.space:
         raise ModelError(
-            f"the library was indexed with {_named(library.space)}, "
-            f"but {library.model_spec} is now {_named(encoder.space)}",
+            f"the library was indexed with {space_name(library.space)}, "
+            f"but {library.model_spec} is now {space_name(encoder.space)}",
             f"{_way_back(library.space)}, or index anew: "
             f"gz index --rebuild --library {shell_quoted(str(library.folder))}",
         )
@@ -125,7 +125,8 @@ def _way_back(space: EmbeddingSpace) -> str:
     return f"fetch the earlier model: hf download {space.backbone} --revision {commit}"
 
 
-def _named(space: EmbeddingSpace) -> str:
+def space_name(space: EmbeddingSpace) -> str:
+    """An embedding space for people: the model, its revision, its adapter."""
     adapter = f" with adapter {space.adapter[:12]}" if space.adapter else ""
     return f"{space.backbone}@{space.revision[:12]}{adapter} (space {space.id})"
 

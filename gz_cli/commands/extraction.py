@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from index.errors import UsageError
+from index.files import shown
 
 from ..views.render import Screen
+from .video_model import VideoModel
 
 if TYPE_CHECKING:
     from index.types import EmbeddingSpace, Encoder
@@ -25,9 +27,7 @@ def extract(
     videos: Path,
     records: Sequence[Record],
     cache: Path,
-    model: str | None,
-    adapter: Path | None,
-    device: str | None,
+    model: VideoModel,
 ) -> tuple[FeatureFolders, FeatureFolders, EmbeddingSpace]:
     """Vectors of all annotated videos and sentences, at 1 fps and at 4 fps.
 
@@ -38,33 +38,57 @@ def extract(
         videos: Folder of videos, searched with its subfolders.
         records: What is annotated.
         cache: Folder for the features.
-        model: Backbone; the default one without.
-        adapter: LoRA adapter folder for it.
-        device: Where it computes.
+        model: What encodes them.
 
     Returns:
         Features at 1 fps, the same at 4 fps, and their embedding space.
     """
     from model.datasets.features import FeatureFolders
 
-    from ..opening import default_spec, open_encoder
-
-    if not videos.is_dir():
-        raise UsageError(f"no folder {videos}", "check --videos")
     cache.mkdir(parents=True, exist_ok=True)
-    spec = model or default_spec()
-    encoder = open_encoder(screen, spec, adapter, device)
     names = {record.video for record in records}
     for folder, step_s in (("video", 1.0), ("video-4fps", FINE_STEP_S)):
-        _index(screen, videos, cache / f"library-{folder}", encoder, spec, adapter, step_s)
+        _index(screen, videos, cache / f"library-{folder}", model, step_s)
         _export(cache / f"library-{folder}", cache / folder, names)
-    _sentences(screen, encoder, records, cache / "text")
+    _sentences(screen, model.encoder, records, cache / "text")
     text = cache / "text"
     return (
         FeatureFolders([cache / "video"], text),
         FeatureFolders([cache / "video-4fps"], text),
-        encoder.space,
+        model.encoder.space,
     )
+
+
+def videos_by_name(folder: Path, records: Sequence[Record]) -> dict[str, Path]:
+    """The files in a folder that the annotations speak of, by the names they use.
+
+    Raises:
+        UsageError: The folder is missing, holds none of them, or two of one name.
+    """
+    from model.datasets.annotations import FEATURE_SUFFIXES, video_name
+
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {shown(folder)}", "check --videos")
+    wanted = {record.video for record in records}
+    found: dict[str, Path] = {}
+    for place, _, files in os.walk(folder):
+        for file in sorted(files):
+            name, path = video_name(file), Path(place, file)
+            if name not in wanted or path.suffix.lower() in FEATURE_SUFFIXES:
+                continue
+            if name in found:
+                raise UsageError(
+                    f"two files are called {name}: {shown(found[name])} and {shown(path)}",
+                    "rename one of them, in the annotations too",
+                )
+            found[name] = path
+    if not found:
+        some = ", ".join(sorted(wanted)[:3]) + (", ..." if len(wanted) > 3 else "")
+        raise UsageError(
+            f"no annotated video is in {shown(folder)}; the annotations name {some}",
+            "check --videos and the names in the annotations",
+        )
+    return found
 
 
 def distinct(records: Sequence[Record], part: str) -> tuple[Record, ...]:
@@ -76,9 +100,7 @@ def _index(
     screen: Screen,
     videos: Path,
     library: Path,
-    encoder: Encoder,
-    spec: str,
-    adapter: Path | None,
+    model: VideoModel,
     step_s: float,
 ) -> None:
     from index.indexing.indexer import index_paths
@@ -87,10 +109,10 @@ def _index(
     from ..views.index import IndexView
 
     plain = Screen(quiet=screen.quiet)
-    options = IndexOptions(step_s=step_s, model_spec=spec, adapter=str(adapter or ""))
+    options = IndexOptions(step_s=step_s, model_spec=model.spec, adapter=str(model.adapter or ""))
     with plain.progress() as progress:
         summary = index_paths(
-            library, [videos.absolute()], encoder, options, IndexView(plain, progress)
+            library, [videos.absolute()], model.encoder, options, IndexView(plain, progress)
         )
     if summary.interrupted:
         raise KeyboardInterrupt("interrupted; the features made so far are kept")

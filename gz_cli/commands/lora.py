@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from index.errors import UsageError
 
 from ..views.render import Progress, Screen
+from .extraction import videos_by_name
 
 if TYPE_CHECKING:
     from index.types import Picture, Preprocess
@@ -39,7 +40,7 @@ def adapt(
     videos: Path,
     data: TrainingData,
     out: Path,
-    model: str | None,
+    model: str,
     epochs: int,
     seed: int,
     device: str | None,
@@ -69,13 +70,11 @@ def adapt(
     )
     from model.training.finishing import finish, official_metrics
 
-    from ..opening import default_spec
-
     where = device or best_device()
-    files = find_files(source_of(model or default_spec()))
+    files = find_files(source_of(model))
     backbone = Backbone(files)
     tower = AdaptedTower(backbone, where)
-    pictures = _Pictures(videos, backbone.preprocess)
+    pictures = _Pictures(videos_by_name(videos, [*data.learn, *data.check]), backbone.preprocess)
     config = FinetuneConfig(epochs=epochs, seed=seed)
     cache = StateCache(out / "features" / "states", tower, pictures.read, config.cache_bytes)
     with screen.progress() as progress:
@@ -97,15 +96,9 @@ def adapt(
 class _Pictures:
     """Pictures of a video by its name, one a second, as the backbone wants them."""
 
-    def __init__(self, videos: Path, preprocess: Preprocess) -> None:
-        from model.datasets.annotations import video_name
-
+    def __init__(self, paths: Mapping[str, Path], preprocess: Preprocess) -> None:
         self._preprocess = preprocess
-        self._paths = {
-            video_name(name): Path(folder) / name
-            for folder, _, names in os.walk(videos)
-            for name in names
-        }
+        self._paths = paths
 
     def read(self, name: str) -> list[Picture]:
         """uint8 pictures in order.

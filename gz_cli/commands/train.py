@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from index.errors import UsageError
+from index.files import shown
 
 from ..options import (
     DebugOption,
@@ -21,7 +22,9 @@ from ..options import (
 )
 from ..views.render import Screen
 from ..views.train import TrainView, first_process
+from .destinations import require_model_folder
 from .train_data import DataOptions, TrainingData, gather
+from .video_model import open_video_model
 
 if TYPE_CHECKING:
     from model.grounding.checkpoint import Checkpoint
@@ -84,7 +87,7 @@ def train(
         typer.Option(
             "--model",
             metavar="NAME|DIR|ID",
-            help="Model that makes the features of --videos, as for gz index.",
+            help="Model that makes the features of --videos; else the library's own.",
         ),
     ] = None,
     adapter: Annotated[
@@ -214,29 +217,44 @@ def train(
     the last whole epoch and ends as if it had not been interrupted. With --json the results
     are one line for each epoch and one for the model.
     """
+    from model.siglip.route import check_device
+
     settings = settings_of(ctx)
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
-    if lora and (videos is None or adapter is not None):
-        raise UsageError(
-            "--lora needs --videos, and makes an adapter of its own", "leave --adapter out"
-        )
-    options = DataOptions(
-        annotations, val, split, features, text_features, fine_features, videos, model, adapter,
-        dataset, classes, skip_bad_rows, seed, device, out,
+    check_device(device)
+    _check_options(
+        val, split, features, text_features, fine_features, videos, model, adapter,
+        lora=lora, use=use,
     )  # fmt: skip
-    data = gather(screen, options)
-    recipe = _recipe(data, preset, settings_changed or ())
     changes = {
         "epochs": epochs, "batch_size": batch_size, "rate": rate, "patience": patience,
         "metric": metric, "seed": seed, "workers": workers,
     }  # fmt: skip
-    given: dict[str, Any] = {n: value for n, value in changes.items() if value is not None}
-    recipe = replace(recipe, config=replace(recipe.config, **given))
+    given = {name: value for name, value in changes.items() if value is not None}
+    # Checked before features are made; their widths are known only afterwards.
+    _recipe(preset, settings_changed or (), given, dim=1, text_dim=1, moments=1)
+    require_model_folder(out, resume=resume)
+    backbone = None
+    if videos is not None:
+        backbone = open_video_model(
+            screen, settings.library_dir, model, adapter, device, use=use, lora=bool(lora)
+        )
+    options = DataOptions(
+        annotations, val, split, features, text_features, fine_features, videos, backbone,
+        dataset, classes, skip_bad_rows, seed, out,
+    )  # fmt: skip
+    data = gather(screen, options)
+    recipe = _recipe(
+        preset, settings_changed or (), given,
+        dim=data.source.video(data.learn[0].video).shape[1],
+        text_dim=data.source.sentence(data.learn[0].qid)[1].shape[0],
+        moments=len(data.learn),
+    )  # fmt: skip
     checkpoint = _run(screen, recipe, data, out, device, resume)
-    if videos is not None and lora:
+    if videos is not None and backbone is not None and lora:
         from .lora import ADAPTER, adapt
 
-        checkpoint = adapt(screen, checkpoint, videos, data, out, model, lora, seed, device)
+        checkpoint = adapt(screen, checkpoint, videos, data, out, backbone.spec, lora, seed, device)
         screen.note(
             f"It reads vectors of the adapted model; make them: gz index --adapter {out / ADAPTER}"
         )
@@ -253,14 +271,63 @@ def train(
         use_grounder(screen, settings.library_dir, out)
 
 
-def _recipe(data: TrainingData, name: str, settings: Sequence[str]) -> Preset:
-    """The preset for features of this width, with single settings changed."""
-    from model.training.overrides import changed
+def _check_options(
+    val: Path | None,
+    split: str | None,
+    features: str | None,
+    text_features: Path | None,
+    fine_features: Path | None,
+    videos: Path | None,
+    model: str | None,
+    adapter: Path | None,
+    *,
+    lora: int,
+    use: bool,
+) -> None:
+    """Raises UsageError for options that exclude each other, or that would do nothing."""
+    if (val is None) == (split is None):
+        raise UsageError("give either --val FILE or --split 70/15/15")
+    if (features is None) == (videos is None):
+        raise UsageError("give either --features and --text-features, or --videos")
+    if videos is None:
+        for option, value in (("--model", model), ("--adapter", adapter), ("--lora", lora or None)):
+            if value is not None:
+                raise UsageError(f"{option} needs --videos", "the features are made already")
+        if use:
+            raise UsageError(
+                "--use needs --videos: features do not say which model made them",
+                "train on the videos themselves, or try the model with gz find --grounder",
+            )
+    elif text_features is not None or fine_features is not None:
+        raise UsageError("--text-features and --fine-features belong to --features, not --videos")
+    elif not videos.is_dir():
+        raise UsageError(f"there is no folder {shown(videos)}", "check --videos")
+    if lora and adapter is not None:
+        raise UsageError("--lora makes its own adapter", "leave --adapter out")
+    if lora and use:
+        raise UsageError(
+            "--use cannot go with --lora: the library holds vectors of the model before it "
+            "was adapted",
+            "leave --use out; then gz index --rebuild --adapter OUT/adapter and "
+            "gz find --grounder OUT",
+        )
+
+
+def _recipe(
+    name: str,
+    settings: Sequence[str],
+    given: dict[str, Any],
+    *,
+    dim: int,
+    text_dim: int,
+    moments: int,
+) -> Preset:
+    """The preset for features of these widths, with single settings changed."""
+    from model.training.overrides import changed, checked
     from model.training.presets import for_size, preset
 
-    dim = data.source.video(data.learn[0].video).shape[1]
-    text_dim = data.source.sentence(data.learn[0].qid)[1].shape[0]
-    return changed(for_size(preset(name, dim, text_dim), len(data.learn)), settings)
+    recipe = changed(for_size(preset(name, dim, text_dim), moments), settings)
+    return checked(replace(recipe, config=replace(recipe.config, **given)))
 
 
 def _run(

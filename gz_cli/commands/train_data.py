@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from index.errors import UsageError
 from ..views.render import Screen
 from .answers import with_features
 from .eval import feature_dirs, read_records
+from .video_model import VideoModel
 
 if TYPE_CHECKING:
     from index.types import EmbeddingSpace
@@ -33,13 +34,12 @@ class DataOptions:
     text_features: Path | None
     fine_features: Path | None
     videos: Path | None
-    model: str | None
-    adapter: Path | None
+    model: VideoModel | None
+    """Makes the features of ``videos``."""
     dataset: str
     classes: Path | None
     skip_bad_rows: bool
     seed: int
-    device: str | None
     out: Path
 
 
@@ -65,13 +65,9 @@ def gather(screen: Screen, options: DataOptions) -> TrainingData:
     Raises:
         UsageError: Options exclude each other, a row is bad, or nothing has features.
     """
-    if (options.val is None) == (options.split is None):
-        raise UsageError("give either --val FILE or --split 70/15/15", "see gz train --help")
-    if (options.features is None) == (options.videos is None):
-        raise UsageError(
-            "give either --features and --text-features, or --videos", "see gz train --help"
-        )
     parts = _parts(screen, options)
+    if not parts["val"]:
+        raise UsageError("no moment is left to choose the best epoch", "raise the second share")
     if options.videos is not None:
         from .extraction import distinct
 
@@ -107,33 +103,38 @@ def _features(
     """Vectors from archives, or from the videos themselves through a cache."""
     from model.datasets.features import FeatureFolders
 
-    if options.videos is not None:
-        from .extraction import extract
+    if options.videos is not None and options.model is not None:
+        from .extraction import extract, videos_by_name
 
-        cache = options.out / "features"
-        return extract(
-            screen, options.videos, records, cache, options.model, options.adapter, options.device
-        )
+        videos_by_name(options.videos, records)
+        return extract(screen, options.videos, records, options.out / "features", options.model)
     if options.features is None or options.text_features is None:
         raise UsageError("--features needs --text-features", "see gz train --help")
     text = options.text_features
     source = FeatureFolders(feature_dirs(options.features), text)
-    fine = options.fine_features
-    return source, None if fine is None else FeatureFolders([fine], text), None
+    if options.fine_features is None:
+        return source, None, None
+    fine = FeatureFolders([options.fine_features], text)
+    name = next(
+        (r.video for r in records if source.has_video(r.video) and fine.has_video(r.video)), ""
+    )
+    if name and fine.video(name).shape[1] != source.video(name).shape[1]:
+        raise UsageError(
+            f"features of {name} have {source.video(name).shape[1]} channels, "
+            f"but at 4 fps {fine.video(name).shape[1]}",
+            "extract both with the same model",
+        )
+    return source, fine, None
 
 
 def _write_split(
     folder: Path, parts: dict[str, tuple[Record, ...]], source: FeatureFolders
 ) -> None:
     from index.files import atomic_write
+    from model.datasets.features import with_durations
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, part in parts.items():
-        rows = [
-            record
-            if record.duration_s
-            else replace(record, duration_s=float(len(source.video(record.video))))
-            for record in part
-        ]
+        rows = with_durations(part, source)
         text = "".join(json.dumps(record.official()) + "\n" for record in rows)
         atomic_write(folder / f"{name}.jsonl", text.encode())

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from media_factory import colour_video
 from moment_world import write_world
@@ -121,29 +122,62 @@ def test_without_matplotlib_only_the_report_is_refused_and_before_the_work(train
 def test_wrong_requests_are_refused_in_a_line(trained):
     folder, _ = trained
     (folder / "bad.jsonl").write_text('{"qid": 1, "pred_relevant_windows": [[1]]}\n')
+    (folder / "taken").mkdir(exist_ok=True)
+    (folder / "taken" / "holiday.mp4").touch()
     features = ("--features", "video", "--text-features", "text")
+    scored = ("eval", "--annotations", "val.jsonl")
+    split = ("train", "--annotations", "train.jsonl", "--split", "70/15/15")
+    learn = (*split, "--out", "x", *features)
     for arguments, said in (
-        (("eval", "--annotations", "val.jsonl"), "--predictions"),
-        (("eval", "--annotations", "val.jsonl", "--predictions", "bad.jsonl"), "bad.jsonl:1"),
+        (scored, "--predictions"),
+        ((*scored, "--predictions", "bad.jsonl"), "bad.jsonl:1"),
+        ((*scored, "--predictions", "bad.jsonl", "--report", "val.jsonl"), "is a file"),
         (("train", "--annotations", "train.jsonl", "--out", "x", *features), "--val"),
         (("train", "--annotations", "x", "--out", "x", "--split", "70/15/15"), "--videos"),
-        (
-            (
-                "train",
-                "--annotations",
-                "none.jsonl",
-                "--out",
-                "x",
-                "--split",
-                "70/15/15",
-                *features,
-            ),
-            "none.jsonl",
-        ),
+        (("train", "--annotations", "none.jsonl", *learn[3:]), "none.jsonl"),
+        ((*learn, "--device", "tpu"), "no device 'tpu'"),
+        ((*learn, "--metric", "best"), "no metric 'best'"),
+        ((*learn, "--use"), "--use needs --videos"),
+        ((*split, "--out", "taken", *features), "holds other things already: holiday.mp4"),
     ):
         ran = gz(*arguments, cwd=folder, code=2)
         assert said in ran.stderr
         assert len(ran.stderr.splitlines()) <= 3
+    assert not (folder / "x" / "training").exists()
+
+
+def test_a_model_is_asked_only_with_features_that_it_can_read(trained):
+    folder, _ = trained
+    (folder / "narrow").mkdir(exist_ok=True)
+    for path in (folder / "video").glob("v100*.npz"):
+        np.savez(folder / "narrow" / path.name, features=np.load(path)["features"][:, :5])
+    asked = ("--annotations", "val.jsonl", "--features", "narrow", "--text-features", "text")
+    refused = gz("eval", "--grounder", "run", *asked, cwd=folder, code=7)
+    assert "trained on frames of 12" in refused.stderr
+    refused = gz("eval", "--grounder", "training-free", *asked, cwd=folder, code=2)
+    assert "Frames have 5 channels and sentences 12" in refused.stderr
+
+
+def test_a_report_needs_no_length_of_the_videos(trained):
+    folder, _ = trained
+    own = [
+        {"video": row["vid"], "query": row["query"], "start_s": 1, "end_s": 5, "qid": row["qid"]}
+        for row in rows((folder / "val.jsonl").read_text())
+    ]
+    (folder / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in own))
+    (folder / "guess.jsonl").write_text(
+        "".join(
+            json.dumps({"qid": row["qid"], "pred_relevant_windows": [[0, 5]]}) + "\n" for row in own
+        )
+    )
+    for number, source in enumerate(
+        (
+            ("--predictions", "guess.jsonl"),
+            ("--grounder", "training-free", "--features", "video", "--text-features", "text"),
+        )
+    ):
+        gz("eval", "--annotations", "own.jsonl", *source, "--report", f"own{number}", cwd=folder)
+        assert "<figure>" in (folder / f"own{number}" / "index.html").read_text()
 
 
 def test_a_bad_row_stops_unless_it_is_left_out(trained):
@@ -197,9 +231,10 @@ def test_training_from_videos_serves_gz_find(tmp_path):
         lines += [f"v{number}.mp4,{first} thing,0,4,8", f"v{number}.mp4,{second} thing,4,8,8"]
     (tmp_path / "mine.csv").write_text("\n".join(lines) + "\n")
     gz("index", "videos", "--model", "tiny", "--device", "cpu", cwd=tmp_path)
+    # Nobody names a model: it is the library's, whatever this machine would choose.
     training = (
         "train", "--annotations", "mine.csv", "--split", "50/50/0", "--videos", "videos",
-        "--model", "tiny", "--out", "run", "--preset", "small", "--epochs", "1",
+        "--out", "run", "--preset", "small", "--epochs", "1",
         "--set", "shape.width=32", "--device", "cpu",
     )  # fmt: skip
     assert "uses run" in gz(*training, "--use", cwd=tmp_path).stderr
@@ -233,3 +268,33 @@ def test_training_from_videos_serves_gz_find(tmp_path):
     found = gz("find", "red thing", "--threshold", "0", "--device", "cpu", "--json", cwd=tmp_path)
     assert "without the grounder that the model brings along" in found.stderr
     assert rows(found.stdout)[0]["localizer"] == "training-free"
+
+
+def test_what_the_library_cannot_use_is_refused_before_anything_is_made(tmp_path):
+    make_model(tmp_path / "tiny")
+    make_model(tmp_path / "other", seed=1)
+    (tmp_path / "videos").mkdir()
+    colour_video(tmp_path / "videos" / "v0.mp4", [("red", 2.0)], fps=8)
+    (tmp_path / "mine.csv").write_text("video,query,start_s,end_s\nv0.mp4,red,0,1\n")
+    (tmp_path / "strange.csv").write_text("video,query,start_s,end_s\nholiday.mp4,red,0,1\n")
+    training = (
+        "train", "--annotations", "mine.csv", "--val", "mine.csv", "--videos", "videos",
+        "--out", "run", "--device", "cpu",
+    )  # fmt: skip
+    refused = gz(*training, "--model", "tiny", "--use", cwd=tmp_path, code=4)
+    assert "--use needs a library" in refused.stderr
+    gz("index", "videos", "--model", "tiny", "--device", "cpu", cwd=tmp_path)
+    refused = gz(*training, "--model", "other", "--use", cwd=tmp_path, code=7)
+    message = " ".join(refused.stderr.split())
+    assert "--use needs the library's own model" in message
+    assert message.count("local folder@") == 2
+    assert "gz index --rebuild --model" in message
+    refused = gz(*training, "--lora", "1", "--use", cwd=tmp_path, code=2)
+    assert "--use cannot go with --lora" in refused.stderr
+    strange = ("train", "--annotations", "strange.csv", "--val", "strange.csv", *training[5:])
+    refused = gz(*strange, cwd=tmp_path, code=2)
+    assert "the annotations name holiday" in refused.stderr
+    (tmp_path / "videos" / "again").mkdir()
+    (tmp_path / "videos" / "again" / "v0.mkv").touch()
+    assert "two files are called v0" in gz(*training, cwd=tmp_path, code=2).stderr.lower()
+    assert not (tmp_path / "run").exists()
