@@ -41,8 +41,10 @@ class FindView:
 
 def sureness(presence: float) -> str:
     """A word and a percentage for a probability; never 100 % for what is only likely."""
+    from index.search.moments import whole_percent
+
     word = next(word for bound, word in _SURENESS if presence >= bound)
-    return f"{word} {min(99, round(presence * 100))}%"
+    return f"{word} {whole_percent(presence)}%"
 
 
 def searched(result: FindResult) -> str:

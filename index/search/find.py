@@ -20,7 +20,15 @@ from .closer import look_closer
 from .extend import Extender
 from .frame_source import FrameSource
 from .localizing import inside, look
-from .moments import Moment, distinct, distinct_spans, distinct_whole, join, single
+from .moments import (
+    Moment,
+    distinct,
+    distinct_spans,
+    distinct_whole,
+    join,
+    single,
+    surest_first,
+)
 from .query import QueryPlan, parse
 from .refine import refine
 from .request import check_request
@@ -91,7 +99,7 @@ def find(
     chosen = [m for m in found if m.presence >= request.threshold][: request.limit] or found[:1]
     if request.refine and chosen:
         refined = refine(search, chosen, unread)
-        chosen = distinct([_clipped(moment, scope) for moment in refined])
+        chosen = surest_first(distinct([_clipped(moment, scope) for moment in refined]))
     notes = [
         *scope.notes,
         *_coarse_notes(scope),
@@ -149,7 +157,7 @@ def _windows(search: Search, cache: VectorCache) -> list[Candidate]:
 
 
 def _moments(search: Search, windows: Sequence[Candidate]) -> list[Moment]:
-    """Distinct moments of the whole library, best first."""
+    """Distinct moments of the whole library, surest first."""
     scope, plan = search.scope, search.plan
     proposals: dict[int, list[list[ScoredSpan]]] = {}
     cut_s: dict[int, set[float]] = {}
@@ -160,24 +168,21 @@ def _moments(search: Search, windows: Sequence[Candidate]) -> list[Moment]:
             part += more
         inner = {window.start_s, window.end_s} - set(scope.bounds_s(window.video))
         cut_s.setdefault(window.video.id, set()).update(inner)
-    if plan.relation != "single":
-        return distinct(
+    if plan.relation == "single":
+        pieces = distinct(
             [
-                moment
-                for video_id, parts in proposals.items()
-                for moment in join(
-                    scope.videos[video_id], [distinct_spans(part) for part in parts], plan
-                )
+                single(scope.videos[video_id], proposal)
+                for video_id, (part,) in proposals.items()
+                for proposal in part
             ]
         )
-    pieces = distinct(
-        [
-            single(scope.videos[video_id], proposal)
-            for video_id, (part,) in proposals.items()
-            for proposal in part
-        ]
-    )
-    return distinct_whole(pieces, Extender(search, cut_s).extended)
+        return surest_first(distinct_whole(pieces, Extender(search, cut_s).extended))
+    chains = [
+        moment
+        for video_id, parts in proposals.items()
+        for moment in join(scope.videos[video_id], [distinct_spans(part) for part in parts], plan)
+    ]
+    return surest_first(distinct(chains))
 
 
 def _clipped(moment: Moment, scope: Scope) -> Moment:

@@ -77,6 +77,20 @@ def _rank(moment: Moment) -> tuple[float, bytes, float, float]:
     return -moment.score, moment.video.path, moment.span.start_s, moment.span.end_s
 
 
+def whole_percent(presence: float) -> int:
+    """A presence as people are shown it; never 100 for what is only likely."""
+    return min(99, round(presence * 100))
+
+
+def surest_first(moments: Sequence[Moment]) -> list[Moment]:
+    """Moments in the order in which people are shown them.
+
+    Ranks must not contradict the percentages beside them; where these are equal, the
+    better span is first.
+    """
+    return sorted(moments, key=lambda moment: (-whole_percent(moment.presence), *_rank(moment)))
+
+
 def distinct_whole(
     moments: Sequence[Moment], extended: Callable[[Moment], Moment], limit: int = 50
 ) -> list[Moment]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -17,7 +18,14 @@ from index.files import FileStat
 from index.media.fingerprint import fingerprint
 from index.sampling.sampler import sample_range
 from index.search.find import find
-from index.search.moments import OrderPrior, distinct, join, single
+from index.search.moments import (
+    OrderPrior,
+    distinct,
+    join,
+    single,
+    surest_first,
+    whole_percent,
+)
 from index.search.query import parse
 from index.search.retrieve import retrieve
 from index.search.scope import choose_videos
@@ -330,9 +338,8 @@ def test_hits_lie_inside_their_videos_and_apart(
     assert result == made.find(sentence, after_s=after_s, threshold=0.0, limit=20)
     made.library.close()
     assert [hit.rank for hit in result.hits] == list(range(1, len(result.hits) + 1))
-    assert [hit.score for hit in result.hits] == sorted(
-        (h.score for h in result.hits), reverse=True
-    )
+    order = [(whole_percent(hit.presence), hit.score) for hit in result.hits]
+    assert order == sorted(order, reverse=True)
     for number, hit in enumerate(result.hits):
         assert (after_s or 0.0) <= hit.span.start_s < hit.span.end_s <= hit.duration_s
         assert 0 <= hit.presence <= 1
@@ -464,6 +471,35 @@ def test_suppression_is_idempotent_and_leaves_no_overlap(proposals):
     assert bool(kept) == bool(proposals)
     for number, moment in enumerate(kept):
         assert all(moment.span.iou(other.span) <= 0.3 for other in kept[:number])
+
+
+def test_ranks_agree_with_the_percentages_beside_them(archive):
+    """A better scored span that is less likely there comes after one that is likelier."""
+
+    class Contrary(TrainingFreeLocalizer):
+        def localize(self, window, sentence, background):
+            found = super().localize(window, sentence, background)
+            spans = [replace(s, presence=1 / (1 + np.exp(s.score / 4))) for s in found.spans]
+            return replace(found, spans=tuple(spans))
+
+    for number, noise in enumerate((0.02, 0.2, 0.4, 0.6)):
+        archive.add(f"{number}.mp4", [("grey", 40), ("red", 20)], noise=noise, seed=number)
+    request = FindRequest("red", refine=False, threshold=0.0)
+    cache = VectorCache.load(archive.library)
+    hits = find(archive.library, cache, archive.encoder, Contrary(), request).hits
+    shown = [whole_percent(hit.presence) for hit in hits]
+    assert len(set(shown)) > 1
+    assert shown == sorted(shown, reverse=True)
+    assert hits[0].score < max(hit.score for hit in hits)
+
+
+def test_equal_percentages_are_ordered_by_score():
+    sure = single(VIDEO, proposal(0, 5, score=1.0, presence=0.96))
+    better = [
+        single(VIDEO, proposal(10, 15, score=3.0, presence=0.902)),
+        single(VIDEO, proposal(20, 25, score=2.0, presence=0.904)),
+    ]
+    assert surest_first([*reversed(better), sure]) == [sure, *better]
 
 
 # Refinement
