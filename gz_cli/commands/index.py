@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from index.errors import LibraryError, NothingIndexedError, UsageError
+from index.errors import LibraryError, ModelError, NothingIndexedError, UsageError
 
 from ..opening import default_spec, open_encoder, open_library
 from ..options import (
@@ -20,6 +21,7 @@ from ..options import (
     QuietOption,
     settings_of,
 )
+from ..views.forecast import show_forecast
 from ..views.index import IndexView, show_summary
 from ..views.render import Screen
 from .first_look import look_once
@@ -84,6 +86,12 @@ def index_videos(
             help="Decode on cuda, vaapi, videotoolbox ..., not the processor.",
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Only say what would be read, how long it takes and how much disk."
+        ),
+    ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Name every file that is skipped.")
     ] = False,
@@ -111,10 +119,9 @@ def index_videos(
 
         check_hwaccel(hwaccel)
     spec, adapter_dir = _model_asked(known, model, adapter)
+    if model and not rebuild:
+        _refuse_another_model(known, model)
     spec = spec or default_spec()
-    encoder = open_encoder(
-        screen, spec, adapter_dir, device, known=None if rebuild else known.space
-    )
     options = IndexOptions(
         exclude=tuple(exclude or ()),
         prune=prune,
@@ -127,6 +134,12 @@ def index_videos(
         adapter=str(adapter_dir or ""),
         workers=workers,
         name_skipped=verbose,
+    )
+    if dry_run:
+        _foresee(screen, settings.library_dir, roots, options, adapter_dir, device)
+        return
+    encoder = open_encoder(
+        screen, spec, adapter_dir, device, known=None if rebuild else known.space
     )
     look_once(screen, spec, encoder)
     _end(_run(screen, settings.library_dir, roots, encoder, options))
@@ -169,6 +182,55 @@ def _model_asked(
 
     spec = lasting_spec(model) if model else known.model_spec
     return spec, adapter.expanduser().absolute() if adapter else None
+
+
+def _refuse_another_model(known: _Known, model: str) -> None:
+    """Says that a library has another model before anybody looks for this one's weights.
+
+    Raises:
+        ModelError: The names alone tell. Folders have none; their vectors are compared later.
+    """
+    from model.siglip.backbone import source_of
+
+    source = source_of(model)
+    if known.space is None or source.folder is not None or source.name == known.space.backbone:
+        return
+    raise ModelError(
+        f"the library was indexed with {known.model_spec}, not with {model} ({source.name})",
+        f"leave out --model to go on with it, or index anew: gz index --rebuild --model {model}",
+    )
+
+
+def _foresee(
+    screen: Screen,
+    library_dir: Path,
+    roots: list[Path],
+    options: IndexOptions,
+    adapter: Path | None,
+    device: str | None,
+) -> None:
+    """Shows what a run would do; writes nothing and downloads nothing."""
+    from index.indexing.forecast import forecast, workload
+    from model.siglip.encoder import model_status
+
+    here = model_status(options.model_spec).present
+    encoder = open_encoder(screen, options.model_spec, adapter, device) if here else None
+    with contextlib.ExitStack() as stack:
+        library = None
+        if not options.rebuild:
+            with contextlib.suppress(NothingIndexedError):
+                library = stack.enter_context(open_library(library_dir))
+        if library is not None and encoder is not None:
+            library.check_space(encoder.space)
+        work = workload(library, roots, options)
+        dim = encoder.space.dim if encoder is not None else library.dim if library else 0
+    show_forecast(
+        screen,
+        work,
+        forecast(work, options, encoder, dim),
+        options.model_spec,
+        model_is_here=here,
+    )
 
 
 def _run(

@@ -74,3 +74,61 @@ def test_what_is_skipped_is_said_by_kind_and_named_when_asked(archive: Archive) 
     assert f"skipped {archive.videos / 'b.JPG'}: picture" in index(archive, "-v").err
     summary = index(archive, "--json").lines[-1]
     assert (summary["skipped"], summary["skipped_kinds"]["picture"]) == (7, 2)
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
+    archive: Archive, tmp_path: Path
+) -> None:
+    colour_video(archive.videos / "second.mp4", [("green", 4.0)], fps=5)
+    (archive.videos / "picture.jpg").write_text("no video")
+    ran = index(archive, "--dry-run")
+    assert ran.code == 0, ran.err
+    files, length, takes, disk = ran.text.splitlines()
+    assert files.startswith("2 files to read, ")
+    assert files.endswith(": 2 new, 1 skipped.")
+    assert length == "10 s of video."
+    assert "decoding" in takes
+    assert str(archive.model) in takes
+    assert disk.startswith("About ")
+    assert not archive.library.exists()
+    told = index(archive, "--dry-run", "--json").lines[0]
+    assert (told["type"], told["new"], told["frames"]) == ("dry_run", 2, 10)
+    assert told["takes_s"] == max(told["decode_s"], told["encode_s"]) > 0
+
+
+def test_a_dry_run_tells_new_changed_unchanged_and_failed_files_apart(archive: Archive) -> None:
+    audio_only(archive.videos / "sound.mp4")
+    colour_video(archive.videos / "second.mp4", [("green", 4.0)], fps=5)
+    index(archive)
+    before = {path: path.stat().st_mtime_ns for path in archive.library.glob("library.db")}
+    colour_video(archive.videos / "second.mp4", [("white", 3.0)], fps=5)
+    colour_video(archive.videos / "third.mp4", [("blue", 3.0)], fps=5)
+    shutil.copy(archive.videos / "film.mp4", archive.videos / "copy.mp4")
+    told = archive.run("index", "--dry-run", "--json").lines[0]
+    kinds = ("files", "new", "changed", "unchanged", "failed_before", "known_content")
+    assert [told[kind] for kind in kinds] == [2, 1, 1, 1, 1, 1]
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert archive.run("index", "--dry-run", "--json", "--retry").lines[0]["files"] == 3
+
+
+def test_a_dry_run_without_the_model_gives_the_decoder_s_part(archive: Archive) -> None:
+    words = ("index", archive.videos, "--model", "so400m", "--dry-run")
+    ran = archive.run(*words, HF_HOME=str(archive.folder / "hub"))
+    assert ran.code == 0, ran.err
+    assert "Decoding" in ran.text
+    assert "so400m is not on this machine" in ran.text
+    told = archive.run(*words, "--json", HF_HOME=str(archive.folder / "hub")).lines[0]
+    assert (told["model_is_here"], told["encode_s"], told["takes_s"]) == (False, None, None)
+    assert told["decode_s"] > 0
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_another_model_is_refused_before_anybody_looks_for_it(
+    archive: Archive, more: tuple[str, ...]
+) -> None:
+    assert index(archive).code == 0
+    ran = archive.run("index", archive.videos, "--model", "base", *more)
+    assert ran.code == 7
+    assert f"indexed with {archive.model}, not with base" in ran.err
+    assert "--rebuild" in ran.err
+    assert "download" not in ran.err

@@ -1,0 +1,101 @@
+"""What a person, or a program, sees of a run that is only planned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .render import Screen, display_safe, path_fields, size_text
+from .timecode import spoken_length
+
+if TYPE_CHECKING:
+    from index.indexing.forecast import Forecast, Workload
+
+
+def show_forecast(
+    screen: Screen, work: Workload, ahead: Forecast, model: str, *, model_is_here: bool
+) -> None:
+    """What would be read, how long it would take and how much disk."""
+    if screen.as_json:
+        screen.json("dry_run", _fields(work, ahead, model, model_is_here))
+        return
+    screen.result(_files_text(work))
+    if work.to_read:
+        screen.result(_video_text(ahead, len(work.to_read)))
+        screen.result(_time_text(ahead, model, model_is_here))
+        screen.result(_disk_text(ahead))
+    for problem in work.problems:
+        screen.warning(f"{display_safe(problem.path)}: {problem.reason}")
+    screen.note("Nothing was written.")
+
+
+def _files_text(work: Workload) -> str:
+    count = len(work.to_read)
+    head = f"{count:,} {'file' if count == 1 else 'files'} to read, {size_text(work.size_bytes)}"
+    counts = {
+        "new": work.new,
+        "changed or waiting": work.changed,
+        "unchanged": work.unchanged,
+        "moved or duplicates": work.known_content,
+        "failed before": work.failed_before,
+        "skipped": work.skipped,
+    }
+    told = ", ".join(f"{number:,} {word}" for word, number in counts.items() if number)
+    return f"{head}{': ' if told else ''}{told}."
+
+
+def _video_text(ahead: Forecast, files: int) -> str:
+    if ahead.video_s is None:
+        return "How long the videos are, none of them says."
+    if ahead.opened >= files:
+        return f"{spoken_length(ahead.video_s)} of video."
+    return (
+        f"About {spoken_length(ahead.video_s)} of video, "
+        f"by the size of the files and the length of {ahead.opened}."
+    )
+
+
+def _time_text(ahead: Forecast, model: str, model_is_here: bool) -> str:
+    decode = "" if ahead.decode_s is None else f"decoding {_length(ahead.decode_s)}"
+    if not model_is_here:
+        away = f"the model {model} is not on this machine, so its part is not known"
+        return f"{decode[:1].upper()}{decode[1:] or 'Time not known'}; {away}."
+    if ahead.takes_s is None or ahead.encode_s is None:
+        return "How long it would take could not be measured."
+    model_s = f"{model} at most {_length(ahead.encode_s)}"
+    return f"At most {_length(ahead.takes_s)}: {decode}, beside it {model_s}."
+
+
+def _length(seconds: float) -> str:
+    return "less than a second" if seconds < 1 else spoken_length(seconds)
+
+
+def _disk_text(ahead: Forecast) -> str:
+    if ahead.disk_bytes is None:
+        return "How much disk it would need is known once the model is here."
+    return f"About {size_text(ahead.disk_bytes)} of disk for the library."
+
+
+def _fields(work: Workload, ahead: Forecast, model: str, model_is_here: bool) -> dict[str, object]:
+    return {
+        "files": len(work.to_read),
+        "size_bytes": work.size_bytes,
+        "new": work.new,
+        "changed": work.changed,
+        "unchanged": work.unchanged,
+        "known_content": work.known_content,
+        "failed_before": work.failed_before,
+        "skipped": work.skipped,
+        "problems": [
+            {**path_fields(problem.path), "reason": display_safe(problem.reason)}
+            for problem in work.problems
+        ],
+        "video_s": ahead.video_s,
+        "files_opened": ahead.opened,
+        "frames": ahead.frames,
+        "decode_s": ahead.decode_s,
+        "encode_s": ahead.encode_s,
+        "takes_s": ahead.takes_s,
+        "disk_bytes": ahead.disk_bytes,
+        "model": model,
+        "model_is_here": model_is_here,
+    }

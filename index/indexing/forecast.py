@@ -1,0 +1,228 @@
+"""What an index run would read, and how long it would take: looked at and measured, not done.
+
+Nothing is written. A few files are opened, a few seconds of the largest are decoded and a few
+pictures go through the model; the rest is arithmetic.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..media.fingerprint import fingerprint
+from ..sampling.jobs import DecodeJob
+from ..sampling.workers import Failed, Finished, Frames, Opened, decode
+from ..store.library import Library
+from ..types import Encoder, Picture
+from .progress import IndexOptions
+from .scan import Candidate, Problem, scan
+
+_OPENED = 12
+"""Most files that are opened to learn how long they are."""
+_TIMED = 2
+"""Of those, how many are decoded for a while: the largest."""
+_STRETCH_S = 4.0
+_TIME_BYTES = 8
+"""Of a frame's time in the library, beside its float16 vector."""
+_EMPTY_BYTES = 300_000
+"""Of a library before its first frame."""
+_QUICK_S = 0.1
+"""A picture that takes longer than this on its own is not measured in batches."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The files of a run, by what would become of them."""
+
+    to_read: tuple[Candidate, ...]
+    new: int = 0
+    changed: int = 0
+    """Written to since they were indexed, or waiting for another try."""
+    unchanged: int = 0
+    failed_before: int = 0
+    known_content: int = 0
+    """Moved here, or the duplicate of a file that is indexed: compared, not decoded."""
+    skipped: int = 0
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files that would be read."""
+        return sum(candidate.stat.size_bytes for candidate in self.to_read)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run over a workload would take on this machine; None where nobody can tell."""
+
+    video_s: float | None
+    """Seconds of video; an estimate by size unless all files were opened."""
+    opened: int
+    """Files that were opened for it."""
+    frames: int | None
+    decode_s: float | None
+    encode_s: float | None
+    """At most: frames that show nothing new are not encoded."""
+    disk_bytes: int | None
+    """Library and search index."""
+
+    @property
+    def takes_s(self) -> float | None:
+        """Decoding and encoding go on side by side; the slower one decides."""
+        if self.decode_s is None or self.encode_s is None:
+            return None
+        return max(self.decode_s, self.encode_s)
+
+
+def workload(library: Library | None, paths: Sequence[Path], options: IndexOptions) -> Workload:
+    """Which files a run would read.
+
+    Args:
+        library: Open for reading; None where there is none yet.
+        paths: Folders and files.
+        options: Of the run.
+    """
+    settled = {} if library is None else library.settled_files()
+    videos = [] if library is None else library.videos()
+    failed = {video.path for video in videos if video.status in ("failed", "set aside")}
+    if options.retry:
+        settled = {path: stat for path, stat in settled.items() if path not in failed}
+    found = scan(
+        paths,
+        options.exclude,
+        lambda path, stat: path in settled and settled[path].same_content_as(stat),
+    )
+    known = {video.path for video in videos} | set(settled)
+    sizes = {video.size_bytes for video in videos}
+    counts: Counter[str] = Counter()
+    to_read: list[Candidate] = []
+    for candidate in found.candidates:
+        path, stat = candidate.path, candidate.stat
+        if path in settled and settled[path].same_content_as(stat):
+            counts["failed_before" if path in failed else "unchanged"] += 1
+        elif library is not None and stat.size_bytes in sizes and _is_known(library, path):
+            counts["known_content"] += 1
+        else:
+            counts["changed" if path in known else "new"] += 1
+            to_read.append(candidate)
+    skipped = sum(found.skipped.values())
+    return Workload(tuple(to_read), **counts, skipped=skipped, problems=found.problems)
+
+
+def _is_known(library: Library, path: bytes) -> bool:
+    try:
+        identity = fingerprint(path)
+    except OSError:
+        return False
+    twins = library.videos_by_fingerprint(identity)
+    return any(twin.status == "indexed" and twin.fingerprint == identity for twin in twins)
+
+
+def forecast(work: Workload, options: IndexOptions, encoder: Encoder | None, dim: int) -> Forecast:
+    """Measures a little and works out the rest.
+
+    Args:
+        work: What would be read; its files are opened in a decoder process, as always.
+        options: Of the run.
+        encoder: The model; None where it is not on this machine.
+        dim: Channels of a vector; 0 where that is not known.
+    """
+    if not work.to_read:
+        return Forecast(0.0, 0, 0, 0.0, 0.0, 0)
+    sample = _Sample(work.to_read, options, encoder)
+    video_s = sample.video_s(work)
+    frames = None if video_s is None else round(video_s / options.step_s)
+    workers = options.workers or (1 if encoder is None else encoder.decode_workers) or 1
+    decode_s = sample.decode_s_per_video_s
+    encode_s = None if encoder is None else _encode_s(encoder, sample.pictures)
+    disk_bytes = None
+    if frames is not None and dim:
+        disk_bytes = _EMPTY_BYTES + frames * 2 * (2 * dim + _TIME_BYTES)
+    return Forecast(
+        video_s=video_s,
+        opened=len(sample.lengths_s),
+        frames=frames,
+        decode_s=None if video_s is None or decode_s is None else video_s * decode_s / workers,
+        encode_s=None if frames is None or encode_s is None else frames * encode_s,
+        disk_bytes=disk_bytes,
+    )
+
+
+class _Sample:
+    """A few of the files: how long they are, and what decoding some of them costs."""
+
+    def __init__(
+        self, files: Sequence[Candidate], options: IndexOptions, encoder: Encoder | None
+    ) -> None:
+        by_size = sorted(files, key=lambda file: -file.stat.size_bytes)
+        every = max(1, -(-len(by_size) // _OPENED))
+        self._files = by_size[::every]
+        self.lengths_s: dict[int, float] = {}
+        self.pictures: list[Picture] = []
+        self._decoded_s = self._took_s = 0.0
+        jobs = [
+            DecodeJob(
+                number,
+                file.path,
+                options.step_s,
+                end_s=_STRETCH_S if number < _TIMED else options.step_s / 2,
+                hwaccel=options.hwaccel,
+            )
+            for number, file in enumerate(self._files)
+        ]
+        started_s = 0.0
+        events = decode(jobs, _corner if encoder is None else encoder.preprocess, workers=1)
+        for event in events:
+            if isinstance(event, Opened):
+                started_s = time.monotonic()
+                if event.info.duration_s:
+                    self.lengths_s[event.key] = event.info.duration_s
+            elif isinstance(event, Frames):
+                self.pictures += [picture for picture in event.pictures if picture is not None]
+            elif isinstance(event, Failed):
+                self.lengths_s.pop(event.key, None)
+            elif isinstance(event, Finished) and event.key < _TIMED:
+                length_s = min(_STRETCH_S, self.lengths_s.get(event.key, _STRETCH_S))
+                self._decoded_s += length_s
+                self._took_s += time.monotonic() - started_s
+
+    def video_s(self, work: Workload) -> float | None:
+        """Seconds of video in all files, by their size as far as they were not opened."""
+        if not self.lengths_s:
+            return None
+        size_bytes = sum(self._files[number].stat.size_bytes for number in self.lengths_s)
+        length_s = sum(self.lengths_s.values())
+        if len(self._files) == len(work.to_read):
+            return length_s
+        return work.size_bytes * length_s / max(1, size_bytes)
+
+    @property
+    def decode_s_per_video_s(self) -> float | None:
+        """What one decoder takes for a second of video."""
+        return self._took_s / self._decoded_s if self._decoded_s else None
+
+
+def _encode_s(encoder: Encoder, pictures: Sequence[Picture]) -> float | None:
+    """Seconds that the model takes for a picture."""
+    if not pictures:
+        return None
+    encoder.encode_pictures(pictures[:1])  # loads the weights, which is not to be measured
+    took_s = _timed(encoder, pictures[:1])
+    if took_s > _QUICK_S:
+        return took_s
+    batch = [pictures[number % len(pictures)] for number in range(encoder.batch_size)]
+    return _timed(encoder, batch) / len(batch)
+
+
+def _timed(encoder: Encoder, pictures: Sequence[Picture]) -> float:
+    started_s = time.monotonic()
+    encoder.encode_pictures(pictures)
+    return time.monotonic() - started_s
+
+
+def _corner(picture: Picture) -> Picture:
+    """Stands for the preprocessing of a model that is not here."""
+    return picture[:1, :1]
