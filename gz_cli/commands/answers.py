@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from index.errors import UsageError
+from index.errors import ModelError, UsageError
 
 from ..views.render import Screen
 
@@ -58,16 +58,24 @@ def answer(
         UsageError: No video has features.
         ModelError: There is no such model.
     """
-    from model.datasets.features import FeatureFolders
+    from model.datasets.features import FeatureFolders, with_durations
     from model.evaluation.untrained import training_free_rows
     from model.training.trainer import annotation_grid_s
 
     source = FeatureFolders(video_dirs, text_dir)
     kept = with_features(screen, records, source)
+    widths = _widths(source, kept)
     if spec == UNTRAINED:
+        if widths[0] != widths[1]:
+            raise UsageError(
+                f"frames have {widths[0]} channels and sentences {widths[1]}, but without "
+                "training both must be of one model",
+                "check --features and --text-features",
+            )
+        kept = with_durations(kept, source)
         return Answers(list(training_free_rows(kept, source, annotation_grid_s(kept))), kept)
     trained = _trained(screen, spec, source, kept, device)
-    if not untrained_beside or source.video(kept[0].video).shape[1] != _text_dim(source, kept):
+    if not untrained_beside or widths[0] != widths[1]:
         return trained
     beside = training_free_rows(trained.records, source, annotation_grid_s(kept))
     return Answers(trained.rows, trained.records, trained.extra, {UNTRAINED: list(beside)})
@@ -95,8 +103,10 @@ def with_features(
     return kept
 
 
-def _text_dim(source: FeatureFolders, records: Sequence[Record]) -> int:
-    return int(source.sentence(records[0].qid)[1].shape[0])
+def _widths(source: FeatureFolders, records: Sequence[Record]) -> tuple[int, int]:
+    """Channels of a frame and of a sentence."""
+    _, pooled = source.sentence(records[0].qid)
+    return source.video(records[0].video).shape[1], pooled.shape[0]
 
 
 def _trained(
@@ -109,13 +119,20 @@ def _trained(
     import numpy as np
 
     from model.evaluation.evaluate import confidence_report, presence_report
-    from model.evaluation.inference import absent_presence, almost_presence, predict, with_durations
+    from model.evaluation.inference import absent_presence, almost_presence, predict
     from model.evaluation.retrieval_recall import video_recall
     from model.grounding.checkpoint import load_checkpoint
     from model.siglip.route import best_device
     from model.training.card import fetch
 
     checkpoint = load_checkpoint(fetch(spec))
+    config, widths = checkpoint.grounder.config, _widths(source, records)
+    if (config.dim, config.text_dim) != widths:
+        raise ModelError(
+            f"{spec} was trained on frames of {config.dim} and sentences of {config.text_dim} "
+            f"channels, but these features have {widths[0]} and {widths[1]}",
+            "give features of the model that it was trained on",
+        )
     where = device or best_device()
     grounder = checkpoint.grounder.to(where)
     with screen.progress() as progress:
@@ -131,7 +148,7 @@ def _trained(
         )
         absent = absent_presence(grounder, records, source, device=where, watch=watch)
         almost = almost_presence(grounder, records, source, device=where)
-    asked = with_durations(found)
+    asked = tuple(prediction.record for prediction in found)
     rows: list[Row] = [prediction.official() for prediction in found]
     there = np.array([prediction.presence for prediction in found])
     pairs = [(row, record.official()) for row, record in zip(rows, asked, strict=True)]

@@ -20,6 +20,7 @@ from ..options import (
     settings_of,
 )
 from ..views.render import Screen
+from .destinations import require_file, require_folder
 
 if TYPE_CHECKING:
     from model.datasets.records import Record
@@ -122,6 +123,8 @@ def evaluate(
     script nests them, and further ones under "groundzero".
     """
     from model.evaluation.evaluate import full_report
+    from model.evaluation.predictions import read_predictions
+    from model.siglip.route import check_device
 
     from .answers import answer
 
@@ -129,9 +132,14 @@ def evaluate(
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
     if (grounder is None) == (predictions is None):
         raise UsageError("give either --grounder or --predictions", "see gz eval --help")
+    check_device(device)
     if report is not None:
         # Named before the work begins, not after it: the figures need an extra.
         from model.evaluation.report import write_report
+
+        require_folder(report, "--report")
+    if write_predictions is not None:
+        require_file(write_predictions, "--write-predictions")
     records = read_records(screen, annotations, dataset, classes, skip_bad_rows)
     extra: dict[str, Any] = {}
     untrained: dict[str, list[Row]] = {}
@@ -180,40 +188,10 @@ def read_records(
 
 def feature_dirs(text: str) -> list[Path]:
     """``DIR[,DIR]`` as folders."""
-    return [Path(part).expanduser() for part in text.split(",") if part]
-
-
-def read_predictions(path: Path) -> list[Row]:
-    """Rows of a prediction file.
-
-    Raises:
-        UsageError: It cannot be read, or a row is no prediction; file and line are named.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot read {path}: {why}", "check the path") from error
-    rows: list[Row] = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            windows = row.get("pred_relevant_windows", [])
-            good = "qid" in row and all(len(window) in (2, 3) for window in windows)
-        except (ValueError, AttributeError, TypeError) as error:
-            raise UsageError(
-                f"{path}:{number}: this line is no prediction in JSON", _PREDICTION
-            ) from error
-        if not good:
-            raise UsageError(
-                f"{path}:{number}: a prediction needs qid and pred_relevant_windows", _PREDICTION
-            )
-        rows.append(row)
-    if not rows:
-        raise UsageError(f"there is no prediction in {path}", _PREDICTION)
-    return rows
+    folders = [Path(part).expanduser() for part in text.split(",") if part]
+    if not folders:
+        raise UsageError("--features names no folder", "write it like DIR or DIR,DIR")
+    return folders
 
 
 def _history(grounder: str | None) -> list[dict[str, Any]]:

@@ -17,7 +17,8 @@ from index.errors import UsageError
 
 from .records import Annotations, Collector, Record
 
-MEDIA_SUFFIXES = (".mp4", ".mkv", ".avi", ".webm", ".mov", ".m4v", ".npz", ".npy")
+FEATURE_SUFFIXES = (".npz", ".npy")
+MEDIA_SUFFIXES = (".mp4", ".mkv", ".avi", ".webm", ".mov", ".m4v", *FEATURE_SUFFIXES)
 _OWN_COLUMNS = ("video", "query", "start_s", "end_s")
 _CHARADES_COLUMNS = ("id", "actions", "length")
 _CHARADES_STA = re.compile(r"^(\S+)\s+(\S+)\s+(\S+?)\s*##(.*)$")
@@ -51,7 +52,7 @@ def read_annotations(
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or error
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"cannot read annotations {path}: {why}", "check the path") from error
     name = _told_from(path, text) if dataset == "auto" else dataset
     rows = Collector(path, known_videos)
@@ -118,9 +119,9 @@ def _qvhighlights(text: str, rows: Collector, durations_s: Mapping[str, float]) 
             record = Record(
                 qid=row["qid"],
                 video=video_name(str(row["vid"])),
-                query=str(row["query"]),
+                query=_words(row["query"]),
                 windows=_windows(row["relevant_windows"]),
-                duration_s=_seconds(row, "duration"),
+                duration_s=_number(row["duration"], "duration"),
                 clip_ids=tuple(int(clip) for clip in row.get("relevant_clip_ids", ())),
                 saliency=tuple(
                     tuple(float(v) for v in scores) for scores in row.get("saliency_scores", ())
@@ -143,15 +144,15 @@ def _own_jsonl(text: str, rows: Collector, durations_s: Mapping[str, float]) -> 
             windows = (
                 _windows(row["windows"])
                 if "windows" in row
-                else ((_seconds(row, "start_s"), _seconds(row, "end_s")),)
+                else ((_number(row["start_s"], "start_s"), _number(row["end_s"], "end_s")),)
             )
             given = row.get("duration_s", durations_s.get(video))
             record = Record(
                 qid=row.get("qid", number),
                 video=video,
-                query=str(row["query"]),
+                query=_words(row["query"]),
                 windows=windows,
-                duration_s=None if given is None else float(given),
+                duration_s=None if given is None else _number(given, "duration_s"),
                 split=str(row.get("split", "")),
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -167,9 +168,9 @@ def _own_csv(text: str, rows: Collector, durations_s: Mapping[str, float]) -> No
         number = table.line_num
         video, query = video_name(row["video"] or ""), row["query"] or ""
         try:
-            window = (_seconds(row, "start_s"), _seconds(row, "end_s"))
+            window = (_number(row["start_s"], "start_s"), _number(row["end_s"], "end_s"))
             given = row.get("duration_s") or durations_s.get(video)
-            duration_s = None if given is None else float(given)
+            duration_s = None if given is None else _number(given, "duration_s")
         except (TypeError, ValueError) as error:
             rows.problem(number, _said(error))
             continue
@@ -199,7 +200,7 @@ def _charades_sta(text: str, rows: Collector, durations_s: Mapping[str, float]) 
             continue
         video, start, end, query = found.groups()
         try:
-            window = (float(start), float(end))
+            window = (_number(start, "the start"), _number(end, "the end"))
         except ValueError as error:
             rows.problem(number, _said(error))
             continue
@@ -212,17 +213,25 @@ def _captions(text: str, rows: Collector, unit_s: Callable[[dict[str, Any]], flo
     except json.JSONDecodeError as error:
         rows.problem(error.lineno, f"not JSON: {error.msg}")
         return
+    if not isinstance(table, dict):
+        rows.problem(1, "not a JSON object with an entry for each video")
+        return
     qid = 0
     position = 0
     for video, entry in table.items():
         position = max(position, text.find(json.dumps(video, ensure_ascii=False), position))
         number = text.count("\n", 0, position) + 1
         try:
-            pairs = list(zip(entry["timestamps"], entry["sentences"], strict=True))
+            if not isinstance(entry, dict):
+                raise ValueError("not a JSON object with timestamps and sentences")
+            times, sentences = entry["timestamps"], entry["sentences"]
+            if len(times) != len(sentences):
+                raise ValueError(f"{len(times)} timestamps for {len(sentences)} sentences")
+            pairs = list(zip(times, sentences, strict=True))
             step_s = unit_s(entry)
             length = entry["duration"] if "duration" in entry else entry["num_frames"] * step_s
-            duration_s = float(length)
-        except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+            duration_s = _number(length, "the duration")
+        except (KeyError, TypeError, ValueError) as error:
             rows.problem(number, f"{video}: {_said(error)}")
             continue
         for window, sentence in pairs:
@@ -244,7 +253,14 @@ def _activitynet(text: str, rows: Collector, durations_s: Mapping[str, float]) -
 
 
 def _tacos(text: str, rows: Collector, durations_s: Mapping[str, float]) -> None:
-    _captions(text, rows, lambda entry: 1.0 / float(entry["fps"]))
+    _captions(text, rows, _frame_s)
+
+
+def _frame_s(entry: dict[str, Any]) -> float:
+    fps = _number(entry["fps"], "fps")
+    if fps <= 0:
+        raise ValueError(f"fps {fps:g} is not above 0")
+    return 1.0 / fps
 
 
 def _charades(text: str, rows: Collector, names: Mapping[str, str]) -> None:
@@ -253,13 +269,17 @@ def _charades(text: str, rows: Collector, names: Mapping[str, str]) -> None:
         number, video = table.line_num, row["id"] or ""
         actions: dict[str, list[tuple[float, float]]] = {}
         try:
-            duration_s = float(row["length"])
+            duration_s = _number(row["length"], "length")
             for action in filter(None, (row["actions"] or "").split(";")):
+                if len(action.split()) != 3:
+                    raise ValueError(f"action {action!r} is not CODE START END")
                 code, start, end = action.split()
                 if code not in names:
                     rows.problem(number, f"action {code!r} is not in the class list")
                     continue
-                actions.setdefault(code, []).append((float(start), float(end)))
+                actions.setdefault(code, []).append(
+                    (_number(start, "the start"), _number(end, "the end"))
+                )
         except (TypeError, ValueError) as error:
             rows.problem(number, _said(error))
             continue
@@ -273,13 +293,33 @@ def _charades(text: str, rows: Collector, names: Mapping[str, str]) -> None:
 def _class_list(path: Path) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UsageError(f"cannot read the class list {path}: {error}", "check the path") from error
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(f"cannot read the class list {path}: {why}", "check the path") from error
     return dict(line.split(maxsplit=1) for line in lines if len(line.split(maxsplit=1)) == 2)
 
 
 def _windows(value: Any) -> tuple[tuple[float, float], ...]:
-    return tuple((float(start), float(end)) for start, end in value)
+    if not isinstance(value, list) or not all(isinstance(w, list) and len(w) == 2 for w in value):
+        raise ValueError(f"windows {value!r} are not a list of [start, end]")
+    return tuple((_number(start, "a start"), _number(end, "an end")) for start, end in value)
+
+
+def _number(value: Any, name: str) -> float:
+    try:
+        if isinstance(value, int | float | str) and not isinstance(value, bool):
+            return float(value)
+    except ValueError:
+        pass
+    raise ValueError(
+        f"{name} is missing" if value is None else f"{name} is {value!r}, not a number"
+    )
+
+
+def _words(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"the query is {value!r}, not text")
+    return value
 
 
 def _table(text: str, rows: Collector, needed: Collection[str], more: str) -> csv.DictReader[str]:
@@ -308,14 +348,6 @@ def _lacking(needed: Collection[str], row: Mapping[str, Any]) -> str:
     missing = [name for name in needed if name not in row]
     there = ", ".join(map(repr, row)) or "nothing"
     return f"no {', '.join(missing)}; the row has {there}" if missing else ""
-
-
-def _seconds(row: Mapping[str, Any], name: str) -> float:
-    try:
-        return float(row[name])
-    except (TypeError, ValueError):
-        wrong = "missing" if row[name] is None else f"{row[name]!r}, not a number of seconds"
-        raise ValueError(f"{name} is {wrong}") from None
 
 
 def _said(error: Exception) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from index.errors import UsageError
+
+from .records import Record
 
 Array = npt.NDArray[np.float32]
 ALMOST = "-almost"
@@ -39,6 +42,16 @@ class Features(Protocol):
         ...
 
 
+def with_durations(records: Sequence[Record], features: Features) -> tuple[Record, ...]:
+    """The same records; where none is given, a second of video for each frame."""
+    return tuple(
+        record
+        if record.duration_s
+        else replace(record, duration_s=float(len(features.video(record.video))))
+        for record in records
+    )
+
+
 class FeatureFolders:
     """Reads features of videos and sentences, keeping what fits in memory.
 
@@ -59,6 +72,7 @@ class FeatureFolders:
         self._text_dir = text_dir
         self._room = memory_bytes
         self._almost: dict[str, list[str]] | None = None
+        self._widths: dict[str, tuple[int, Path]] = {}
         self._kept: OrderedDict[str, tuple[npt.NDArray[np.float16], ...]] = OrderedDict()
 
     def video(self, name: str) -> Array:
@@ -69,7 +83,12 @@ class FeatureFolders:
         """
         kept = self._kept.get(f"v{name}")
         if kept is None:
-            parts = [_unit(_frames(_video_path(folder, name))) for folder in self._video_dirs]
+            parts = []
+            for folder in self._video_dirs:
+                path = _video_path(folder, name)
+                frames_here = _frames(path)
+                self._check_width(str(folder), frames_here.shape[1], path)
+                parts.append(_unit(frames_here))
             frames = min(len(part) for part in parts)
             joined = np.concatenate([part[:frames] for part in parts], axis=1)
             kept = (_unit(joined).astype(np.float16),)
@@ -84,7 +103,9 @@ class FeatureFolders:
         """
         kept = self._kept.get(f"t{qid}")
         if kept is None:
-            kept = _text(self._text_dir / f"qid{qid}.npz")
+            path = self._text_dir / f"qid{qid}.npz"
+            kept = _text(path)
+            self._check_width("text", kept[1].shape[0], path)
             self._keep(f"t{qid}", kept)
         return kept[0].astype(np.float32), kept[1].astype(np.float32)
 
@@ -108,6 +129,15 @@ class FeatureFolders:
     def missing(self, names: Iterable[str]) -> list[str]:
         """Names without features, each once, in order."""
         return [name for name in dict.fromkeys(names) if not self.has_video(name)]
+
+    def _check_width(self, kind: str, width: int, path: Path) -> None:
+        """Features of one kind come from one model, so they have as many channels."""
+        first, other = self._widths.setdefault(kind, (width, path))
+        if width != first:
+            raise UsageError(
+                f"{path} has {width} channels, but {other} has {first}",
+                "extract both with the same model",
+            )
 
     def _keep(self, key: str, arrays: tuple[npt.NDArray[np.float16], ...]) -> None:
         size = sum(array.nbytes for array in arrays)
@@ -164,7 +194,13 @@ def _text(path: Path) -> tuple[npt.NDArray[np.float16], ...]:
         )
     pooled = arrays.get("pooler_output")
     if pooled is None:
-        pooled = tokens.mean(0)
+        pooled = tokens.mean(0) if len(tokens) else np.zeros(tokens.shape[1], np.float32)
+    if pooled.size != tokens.shape[1] or not np.isfinite(pooled).all():
+        raise UsageError(
+            f"{path} holds no finite 'pooler_output' of {tokens.shape[1]} channels, "
+            "as many as its tokens have",
+            "extract it again",
+        )
     return tokens.astype(np.float16), _unit(pooled.reshape(1, -1))[0].astype(np.float16)
 
 

@@ -14,7 +14,10 @@ from index.errors import UsageError
 Window = tuple[float, float]
 END_SLACK_S = 1.0
 """Annotated ends may pass the declared duration by rounding; they are cut there."""
-_SHOWN_PROBLEMS = 20
+_SHOWN_PROBLEMS = 3
+RATERS = 3
+"""People who rated each clip of QVHighlights."""
+_LONGEST_ID = 200
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Annotations:
     problems: tuple[Problem, ...] = field(default=())
 
     def checked(self) -> tuple[Record, ...]:
-        """The records, or an error that lists every bad row.
+        """The records, or an error that names the first bad rows.
 
         Raises:
             UsageError: A row is bad, or there is no row at all.
@@ -128,7 +131,11 @@ class Collector:
         return Annotations(self.path, tuple(self._records.values()), ordered)
 
     def _faults(self, record: Record) -> Iterable[str]:
-        if record.qid in self._records:
+        if isinstance(record.qid, bool) or not isinstance(record.qid, int | str):
+            yield f"id {record.qid!r} is neither a number nor text"
+        elif len(str(record.qid)) > _LONGEST_ID or set(str(record.qid)) & {"/", "\0"}:
+            yield f"id {record.qid!r} cannot be part of a file's name"
+        elif record.qid in self._records:
             yield f"duplicate id {record.qid!r}"
         if not record.video:
             yield "no video name"
@@ -146,6 +153,10 @@ class Collector:
             yield from _window_faults(start_s, end_s, duration_s)
         if len(record.clip_ids) != len(record.saliency):
             yield f"{len(record.clip_ids)} rated clips but {len(record.saliency)} ratings"
+        if any(clip < 0 for clip in record.clip_ids):
+            yield f"rated clip {min(record.clip_ids)} is negative"
+        if any(len(r) != RATERS or not all(map(math.isfinite, r)) for r in record.saliency):
+            yield f"saliency_scores must hold {RATERS} numbers for each rated clip"
 
 
 def _window_faults(start_s: float, end_s: float, duration_s: float | None) -> Iterable[str]:

@@ -119,7 +119,12 @@ def confidence_report(pairs: Sequence[tuple[Row, Row]], threshold: float = 0.5) 
 
 
 def baselines(annotations: Sequence[Row]) -> dict[str, list[Row]]:
-    """Predictions that look at nothing: random, the centre, the whole video."""
+    """Predictions that look at nothing: random, the centre, the whole video.
+
+    None where a video's length is not known.
+    """
+    if not all(row["duration"] for row in annotations):
+        return {}
     rng = np.random.default_rng(0)
     rows: dict[str, list[Row]] = {"random": [], "centre": [], "whole video": []}
     for row in annotations:

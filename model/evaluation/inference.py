@@ -27,13 +27,13 @@ class Prediction:
     """The model's answer to one record."""
 
     record: Record
+    """What was asked, with the length of its video."""
     windows: Floats
     """float64 [N, 3], start_s, end_s, score; best first."""
     presence: float
     """Logit that the event is in the video."""
     saliency: Floats
     """float64 [clips], one score per 2 s clip."""
-    duration_s: float
 
     def official(self) -> dict[str, Any]:
         """The row under QVHighlights' own keys."""
@@ -111,14 +111,6 @@ def absent_presence(
     swapped = ask_others(records, seed)
     found = predict(grounder, swapped, features, device=device, batch_size=batch_size, watch=watch)
     return np.array([prediction.presence for prediction in found])
-
-
-def with_durations(predictions: Sequence[Prediction]) -> tuple[Record, ...]:
-    """The predictions' records, with lengths told by the features where none was given."""
-    return tuple(
-        p.record if p.record.duration_s else replace(p.record, duration_s=p.duration_s)
-        for p in predictions
-    )
 
 
 def almost_presence(
@@ -207,7 +199,8 @@ def _joined(
     )
     presence = max(answer.presence for _, answer in answers)
     clips = _clip_scores(saliency, step_s, max(1, int(duration_s / CLIP_S)))
-    return Prediction(record, windows[kept], presence, clips, duration_s)
+    timed = replace(record, duration_s=duration_s)
+    return Prediction(timed, windows[kept], presence, clips)
 
 
 def _clip_scores(saliency: Floats, step_s: float, clips: int) -> Floats:

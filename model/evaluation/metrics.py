@@ -32,6 +32,21 @@ LENGTH_RANGES_S: dict[str, tuple[float, float]] = {
     "full": (0, 150),
 }
 SALIENCY_LEVELS: dict[str, int] = {"Fair": 2, "Good": 3, "VeryGood": 4}
+_MOMENT_METRICS = {
+    "MR-full-R1@0.5": ("full", "MR-R1", "0.5"),
+    "MR-full-R1@0.7": ("full", "MR-R1", "0.7"),
+    "MR-full-mAP": ("full", "MR-mAP", "average"),
+    "MR-full-mAP@0.5": ("full", "MR-mAP", "0.5"),
+    "MR-full-mAP@0.75": ("full", "MR-mAP", "0.75"),
+    "MR-long-mAP": ("long", "MR-mAP", "average"),
+    "MR-middle-mAP": ("middle", "MR-mAP", "average"),
+    "MR-short-mAP": ("short", "MR-mAP", "average"),
+}
+METRICS = (
+    *_MOMENT_METRICS,
+    *(f"HL-min-{level}-{name}" for level in SALIENCY_LEVELS for name in ("mAP", "Hit1")),
+)
+"""Keys of ``brief``; those of highlights are there where all annotations are rated."""
 MAX_WINDOWS = 10
 CLIP_S = 2.0
 
@@ -71,6 +86,12 @@ def evaluate_submission(
         report.update(highlights)
         for level, scores in highlights.items():
             brief.update({f"{level}-{name[3:]}": value for name, value in scores.items()})
+    if not brief and "pred_saliency_scores" in predicted[0]:
+        raise UsageError(
+            "the predictions hold only pred_saliency_scores, and not every annotation is rated",
+            "give annotations with relevant_clip_ids and saliency_scores, or add "
+            "pred_relevant_windows",
+        )
     if not brief:
         raise UsageError(
             "the predictions hold neither pred_relevant_windows nor pred_saliency_scores",
@@ -158,6 +179,11 @@ def _paired(
             )
     missing, unknown = truth.keys() - predicted.keys(), predicted.keys() - truth.keys()
     if match and (missing or unknown):
+        if set(map(str, missing)) & set(map(str, unknown)):
+            raise UsageError(
+                "qids are text in one of the two files and numbers in the other",
+                'write them alike: qid 12 is not qid "12"',
+            )
         raise UsageError(
             f"predictions and annotations differ: {len(missing)} queries without a prediction, "
             f"{len(unknown)} predictions without a query",
@@ -219,18 +245,10 @@ def _recall_at_one(kept: list[tuple[Floats, Floats]]) -> dict[str, float]:
 
 
 def _moment_brief(report: Report) -> dict[str, float]:
-    full = report["full"]
-    values = {
-        "MR-full-mAP": full["MR-mAP"]["average"],
-        "MR-full-mAP@0.5": full["MR-mAP"]["0.5"],
-        "MR-full-mAP@0.75": full["MR-mAP"]["0.75"],
-        "MR-short-mAP": report["short"]["MR-mAP"]["average"],
-        "MR-middle-mAP": report["middle"]["MR-mAP"]["average"],
-        "MR-long-mAP": report["long"]["MR-mAP"]["average"],
-        "MR-full-R1@0.5": full["MR-R1"]["0.5"],
-        "MR-full-R1@0.7": full["MR-R1"]["0.7"],
+    return {
+        key: report[lengths][table][threshold]
+        for key, (lengths, table, threshold) in _MOMENT_METRICS.items()
     }
-    return dict(sorted(values.items()))
 
 
 def _matched_precision(ious: Floats, threshold: float) -> float:

@@ -192,7 +192,9 @@ def _examples(pairs: Sequence[Pair]) -> str:
                 f'<div class="example">{escape(str(annotation["query"]))} '
                 f"<small>{escape(str(annotation['vid']))}, IoU {overlap:.2f}</small>"
                 + timeline(
-                    float(annotation["duration"]),
+                    float(
+                        annotation["duration"] or max(e for _, e in annotation["relevant_windows"])
+                    ),
                     annotation["relevant_windows"],
                     prediction["pred_relevant_windows"][:1],
                     prediction.get("pred_saliency_scores", ()),

@@ -13,7 +13,7 @@ from index.types import EmbeddingSpace
 
 from ..datasets.features import Features
 from ..datasets.records import Record
-from ..evaluation.inference import absent_presence, predict, with_durations
+from ..evaluation.inference import absent_presence, predict
 from ..evaluation.metrics import evaluate_submission
 from ..grounding.calibration import Temperature, fit_temperature
 from ..grounding.checkpoint import Checkpoint, save_checkpoint
@@ -30,7 +30,7 @@ def official_metrics(
 ) -> dict[str, float]:
     """The official ``brief`` keys of a model on these records."""
     found = predict(grounder, records, features, device=device, grid_s=grid_s)
-    truth = [record.official() for record in with_durations(found)]
+    truth = [p.record.official() for p in found]
     brief: dict[str, float] = evaluate_submission([p.official() for p in found], truth)["brief"]
     return brief
 

@@ -187,6 +187,11 @@ class Trainer:
     ) -> None:
         if not train or not val:
             raise UsageError("training needs records to learn from and others to check on")
+        if config.metric.startswith("HL") and not all(record.saliency for record in val):
+            raise UsageError(
+                f"{config.metric} needs ratings, and not every record to check on is rated",
+                "choose the best epoch by a metric of moments, like MR-full-mAP",
+            )
         self.config, self._val, self._features, self._out = config, tuple(val), features, out
         self._observer = observer
         if device is not None and device.startswith("cuda:"):

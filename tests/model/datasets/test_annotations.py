@@ -87,6 +87,50 @@ def test_every_bad_row_is_named_with_its_line(tmp_path):
         read.checked()
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.jsonl", lines(qvh(1, query=None)), "a.jsonl:1: the query is None, not text"),
+        ("a.jsonl", lines(qvh([1])), "id [1] is neither a number nor text"),
+        ("a.jsonl", lines(qvh("../x")), "cannot be part of a file's name"),
+        ("a.jsonl", lines(qvh(1, duration="long")), "duration is 'long', not a number"),
+        ("a.jsonl", lines(qvh(1, relevant_windows=5)), "5 are not a list of [start, end]"),
+        ("a.jsonl", lines(qvh(1, saliency_scores=[[1, 2], [3, 4]])), "3 numbers for each"),
+        ("a.jsonl", lines(qvh(1, relevant_clip_ids=[-1, 2])), "rated clip -1 is negative"),
+        ("a.csv", "video,query,start_s,end_s\nv,a dog,1\n", "a.csv:2: end_s is missing"),
+        ("a.json", "[]", "not a JSON object with an entry for each video"),
+        ("a.json", '{"v": 3}', "not a JSON object with timestamps"),
+        (
+            "a.json",
+            '{"v": {"duration": 3, "timestamps": [[1, 2]], "sentences": []}}',
+            "1 timestamps for 0 sentences",
+        ),
+        (
+            "a.json",
+            '{"v": {"fps": 0, "timestamps": [], "sentences": [], "num_frames": 3}}',
+            "fps 0 is not above 0",
+        ),
+        ("a.csv", "id,actions,length\nv,c092 1,30\n", "'c092 1' is not CODE START END"),
+    ],
+)
+def test_a_row_that_makes_no_sense_is_told_in_words(tmp_path, name, text, said):
+    classes = put(tmp_path / "classes.txt", "c092 Opening a window\n")
+    with pytest.raises(UsageError) as refused:
+        read_annotations(put(tmp_path / name, text), classes=classes).checked()
+    assert said in str(refused.value)
+    assert "\n" not in refused.value.message
+
+
+def test_files_that_are_no_text_are_named(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match=r"a\.jsonl: it is not UTF-8 text"):
+        read_annotations(tmp_path / "a.jsonl")
+    with pytest.raises(UsageError, match=r"class list .*a\.jsonl: it is not UTF-8 text"):
+        read_annotations(
+            put(tmp_path / "c.csv", "id,actions,length\n"), classes=tmp_path / "a.jsonl"
+        )
+
+
 def test_an_end_barely_past_the_duration_is_cut(tmp_path):
     path = put(tmp_path / "a.jsonl", lines(qvh(windows=((140, 150.4),))))
     assert read_annotations(path).checked()[0].windows == ((140, 150),)
@@ -185,7 +229,7 @@ def test_our_own_csv_joins_windows_of_one_sentence(tmp_path):
         ("b", ((1.0, 4.0),), None),
     ]
     assert [str(problem) for problem in read.problems] == [
-        f"{tmp_path}/mine.csv:4: start_s is 'x', not a number of seconds"
+        f"{tmp_path}/mine.csv:4: start_s is 'x', not a number"
     ]
 
 
@@ -316,6 +360,21 @@ def test_bad_features_are_named(folders):
         features.video("y")
     with pytest.raises(UsageError, match="no feature folder"):
         FeatureFolders([folders / "none"], folders / "text")
+
+
+def test_features_of_two_models_are_refused(folders):
+    features = FeatureFolders([folders / "clip"], folders / "text")
+    np.savez(folders / "clip" / "z.npz", features=np.ones((3, 5)))
+    features.video("a")
+    with pytest.raises(UsageError, match=r"z\.npz has 5 channels, but .*a\.npz has 6"):
+        features.video("z")
+
+
+@pytest.mark.parametrize("pooled", [np.full(8, np.nan), np.ones(7), np.ones((2, 8))])
+def test_a_sentence_that_fits_no_frame_is_refused(folders, pooled):
+    np.savez(folders / "text" / "qid3.npz", last_hidden_state=np.ones((4, 8)), pooler_output=pooled)
+    with pytest.raises(UsageError, match=r"qid3\.npz holds no finite 'pooler_output'"):
+        FeatureFolders([folders / "clip"], folders / "text").sentence(3)
 
 
 def test_the_spacing_of_features_is_told_from_the_duration():

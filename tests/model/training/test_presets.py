@@ -20,7 +20,7 @@ from model.evaluation.inference import predict
 from model.grounding.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, write_tensors
 from model.grounding.grounder import Grounder, GrounderConfig
 from model.training.card import CURVES, card, fetch, write_card
-from model.training.overrides import changed
+from model.training.overrides import changed, checked
 from model.training.presets import PRESETS, for_size, preset
 from model.training.state import STATE, TRAINING
 from model.training.trainer import Trainer
@@ -100,6 +100,33 @@ def test_one_setting_at_a_time():
 def test_settings_that_do_not_exist_are_refused(setting):
     with pytest.raises(UsageError, match="--set"):
         changed(preset("default", DIM, DIM), [setting])
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("shape.width=31", "multiple of twice shape.heads"),
+        ("shape.width=0", "shape.width is 0"),
+        ("shape.dropout=2", "shape.dropout is 2"),
+        ("shape.dilations_s=[1, -2]", "shape.dilations_s is -2"),
+        ("shape.dilations_s=[true]", "a list of numbers"),
+        ("shape.dim=3", "has no 'dim'"),
+        ("train.epochs=0", "train.epochs is 0"),
+        ("train.batch_size=0", "train.batch_size is 0"),
+        ("train.metric=best", "there is no metric 'best'"),
+        ("loss.edges=NaN", "expected a number"),
+        ("loss.edges=-1", "loss.edges is -1"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(setting, said):
+    with pytest.raises(UsageError) as refused:
+        checked(changed(preset("default", DIM, DIM), [setting]))
+    assert said in refused.value.message
+
+
+@pytest.mark.parametrize("name", ["default", "small", "seed"])
+def test_every_preset_makes_sense(name):
+    assert checked(preset(name, DIM, DIM)) == preset(name, DIM, DIM)
 
 
 def test_the_card_tells_what_the_model_reads_and_scores(tmp_path):
