@@ -20,7 +20,7 @@ from .commands.index import index_videos
 from .commands.ls import ls
 from .commands.shell import shell
 from .commands.train import train
-from .failures import PIPE_CLOSED, explained
+from .failures import PIPE_CLOSED, ending_like_ctrl_c, explained
 from .options import DebugOption, LibraryOption, QuietOption, Settings, settings_of
 from .views.render import OutputClosed, Screen
 
@@ -42,11 +42,12 @@ class _Group(TyperGroup):
             typer.Exit: It ended with a status other than 0.
         """
         try:
-            return super().invoke(ctx)
+            with ending_like_ctrl_c() as ending:
+                return super().invoke(ctx)
         except OutputClosed:
             code = PIPE_CLOSED
         except (KeyboardInterrupt, GzError, OSError, MemoryError) as error:
-            code = _report(settings_of(ctx), error)
+            code = _report(settings_of(ctx), error, ending.signal_name)
         except Exception as error:
             if isinstance(error, typer.Exit | typer.Abort) or hasattr(error, "exit_code"):
                 raise  # typer's own: an exit, or a usage error that it words itself
@@ -54,11 +55,11 @@ class _Group(TyperGroup):
         raise typer.Exit(code)
 
 
-def _report(settings: Settings, error: BaseException) -> int:
+def _report(settings: Settings, error: BaseException, signal_name: str = "") -> int:
     screen = Screen(as_json=settings.as_json)
     if settings.debug:
         screen.traceback(error)
-    message, remedy, code = explained(error)
+    message, remedy, code = explained(error, signal_name)
     screen.error(message, remedy, code, error.details if isinstance(error, GzError) else ())
     return code
 

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import errno
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
 
 from index.errors import GzError, NoSpaceError
 
@@ -11,12 +17,55 @@ PIPE_CLOSED = 141
 UNFORESEEN = 70
 
 
-def explained(error: BaseException) -> tuple[str, str, int]:
-    """What happened, what to do next, and the exit status."""
+class Ended(KeyboardInterrupt):
+    """The program was asked to end by a signal; like Ctrl-C, but for good."""
+
+
+@dataclass
+class Ending:
+    """Which signal asked the program to end."""
+
+    signal_name: str = ""
+
+
+@contextmanager
+def ending_like_ctrl_c() -> Iterator[Ending]:
+    """Lets SIGTERM and SIGHUP end what runs inside the block as cleanly as Ctrl-C does.
+
+    A signal that is ignored, as `nohup` does it, stays ignored.
+    """
+    ending = Ending()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ending.signal_name = signal.Signals(number).name
+        raise Ended
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in names]
+    taken = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, end)
+    try:
+        yield ending
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def explained(error: BaseException, signal_name: str = "") -> tuple[str, str, int]:
+    """What happened, what to do next, and the exit status.
+
+    Args:
+        error: What ended a command.
+        signal_name: The signal behind a KeyboardInterrupt, where it was not Ctrl-C.
+    """
     if isinstance(error, GzError):
         return error.message, error.remedy, error.exit_code
     if isinstance(error, KeyboardInterrupt):
-        return str(error) or "Interrupted", "", INTERRUPTED
+        message = str(error) or "Interrupted"
+        if signal_name:
+            message = re.sub("^interrupted", f"Interrupted by {signal_name}", message, flags=re.I)
+        return message, "", INTERRUPTED
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             "No space left on the disk.",

@@ -14,7 +14,7 @@ import typer
 
 from index.errors import UsageError
 
-from ..failures import explained
+from ..failures import Ended, explained
 from ..options import (
     DebugOption,
     DeviceOption,
@@ -147,8 +147,8 @@ def _converse(screen: Screen, searcher: Searcher, settings: ShellSettings, debug
                 if line is None or line in (":quit", ":q", ":exit"):
                     return
                 settings = _one(screen, searcher, settings, line)
-            except KeyboardInterrupt:
-                if not watched:
+            except KeyboardInterrupt as error:
+                if not watched or isinstance(error, Ended):
                     raise
                 screen.note("Interrupted; Ctrl-D leaves.")
             except OutputClosed:

@@ -17,7 +17,7 @@ import time
 import traceback
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import quote
@@ -216,8 +216,8 @@ class Screen:
         try:
             sys.stderr.write(line + "\n")
             sys.stderr.flush()
-        except BrokenPipeError:
-            # Nobody reads notes any more; results may still be wanted.
+        except OSError:
+            # Nobody reads notes any more (a closed pipe or terminal); results may be wanted.
             sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
 
     def _out(self, data: bytes) -> None:
@@ -281,7 +281,8 @@ class Progress:
     def close(self) -> None:
         """Takes the moving line away."""
         if self._bar is not None:
-            self._bar[0].stop()
+            with suppress(OSError):  # the terminal may be closed by now
+                self._bar[0].stop()
             self._bar = None
 
 
