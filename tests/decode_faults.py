@@ -31,13 +31,24 @@ def hang_on_blue(picture: Picture) -> Picture:
     return shrink(picture)
 
 
+def spin_on_blue(picture: Picture) -> Picture:
+    while nearest_colour(picture) == "blue":
+        pass
+    return shrink(picture)
+
+
 def eat_memory_on_blue(picture: Picture) -> Picture:
     if nearest_colour(picture) == "blue":
         return np.ones((40_000, 40_000, 3), np.uint8)
     return shrink(picture)
 
 
-def dying_on(name: bytes, library: Path) -> Callable[..., Iterator[DecodeEvent]]:
+def dying_on(
+    name: bytes,
+    library: Path,
+    reason: str = "the decoder died on it (SIGSEGV)",
+    kind: str = "crash",
+) -> Callable[..., Iterator[DecodeEvent]]:
     """Stands in for ``decode``: the decoder dies on the video of that name, whatever the pass."""
 
     def dying(
@@ -47,7 +58,7 @@ def dying_on(name: bytes, library: Path) -> Callable[..., Iterator[DecodeEvent]]
             with Library.open_readonly(library) as opened:
                 row = opened.video(event.key)
             if row is not None and row.path.endswith(name):
-                yield Failed(event.key, "the decoder died on it (SIGSEGV)", "crash")
+                yield Failed(event.key, reason, kind)
             else:
                 yield event
 

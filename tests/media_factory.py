@@ -8,6 +8,7 @@ returns the path that it wrote.
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -438,6 +439,22 @@ def huge_picture(path: Path, side: int = 12000) -> Path:
             plane.update(bytes(plane.buffer_size))
         frame.pts, frame.time_base = 0, Fraction(1, 25)
         out.mux([*stream.encode(frame), *stream.encode(None)])
+    return path
+
+
+def claiming_video(path: Path, samples: int = 60_000_000) -> Path:
+    """A small MP4 whose header claims so many samples, all of one size."""
+    colour_video(path, [("red", 1.0)])
+    data = bytearray(path.read_bytes())
+    at = data.index(b"stsz") + 8  # after name, version and flags
+    data[at : at + 8] = struct.pack(">II", 1, samples)
+    at = data.index(b"stsc") + 8
+    (entries,) = struct.unpack_from(">I", data, at)
+    for entry in range(entries):
+        struct.pack_into(">I", data, at + 8 + 12 * entry, samples)
+    at = data.index(b"stts") + 8
+    struct.pack_into(">II", data, at, 1, samples)
+    path.write_bytes(data)
     return path
 
 

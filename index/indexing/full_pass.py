@@ -100,6 +100,8 @@ class FullPass(VideoPass):
     def _decoding_failed(self, event: Failed) -> None:
         if event.kind == "device":
             self._turns.unreachable(self._let_go(event.key).candidate, OSError(event.reason))
+        elif event.innocent:
+            self._turns.put_off(self._close(event.key), event.reason)
         elif event.lethal:
             self._turns.fail_lethally(self._close(event.key), event.reason)
         else:

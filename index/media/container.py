@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -250,12 +250,15 @@ def _first_frame(
 
 
 @contextmanager
-def open_video(path: bytes | str | Path, hwaccel: str = "") -> Iterator[OpenVideo]:
+def open_video(
+    path: bytes | str | Path, hwaccel: str = "", opened: Callable[[], None] | None = None
+) -> Iterator[OpenVideo]:
     """Opens a video and decodes its first picture.
 
     Args:
         path: A regular file.
         hwaccel: Device that decodes it, see `hardware`; empty for the processor.
+        opened: Called between reading its tables and decoding its first picture.
 
     Yields:
         The open video; it is closed at the end of the block.
@@ -266,6 +269,8 @@ def open_video(path: bytes | str | Path, hwaccel: str = "") -> Iterator[OpenVide
     """
     absolute = check_regular(path)
     container = open_container(absolute, hwaccel)
+    if opened is not None:
+        opened()
     try:
         video = _prime(container, absolute)
         video.hwaccel = hwaccel

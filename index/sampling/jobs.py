@@ -30,9 +30,13 @@ class DecodeLimits:
     """What a worker may use before it is stopped."""
 
     no_progress_s: float = 60.0
-    """Seconds without a packet read or a picture sent."""
+    """Seconds of processor used without a packet read or a picture sent."""
+    start_s: float = 120.0
+    """Seconds of processor used before a worker is ready."""
+    silence_s: float = 1800.0
+    """Seconds by the clock without a packet read or a picture sent, whatever the worker did."""
     memory_bytes: int = 4 << 30
-    """Address space that decoding one file may add."""
+    """Address space that decoding one file may add at most, however large the file."""
     chunk_pictures: int = 16
     """Most pictures in one ``Frames`` event."""
     chunk_bytes: int = 8 << 20

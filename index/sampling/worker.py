@@ -27,6 +27,7 @@ from ..media.packets import drive_error
 from ..types import Picture, Preprocess
 from .jobs import DecodeJob, DecodeLimits
 from .keyframes import KeyFrameSampler
+from .memory import Allowance, offer_first
 from .sampler import Sampler
 from .stillness import StillnessDetector
 
@@ -40,9 +41,20 @@ _MOST_TIMES = 128
 
 
 def serve(
-    job: DecodeJob, preprocess: Preprocess, limits: DecodeLimits, heartbeat: Callable[[], None]
+    job: DecodeJob,
+    preprocess: Preprocess,
+    limits: DecodeLimits,
+    heartbeat: Callable[[], None],
+    allowance: Allowance | None = None,
 ) -> Iterator[tuple[Message, Shots]]:
     """Samples one video.
+
+    Args:
+        job: What to sample.
+        preprocess: Shrinks a picture.
+        limits: What may be used.
+        heartbeat: Called now and then, to show that work goes on.
+        allowance: Limits the memory of this process; None leaves it alone.
 
     Yields:
         ``opened`` with its facts, ``frames`` with times and pictures, and
@@ -52,7 +64,10 @@ def serve(
         MediaError: When the file cannot be used.
     """
     start_s = max(job.start_s, job.after_s or 0.0)
-    with open_video(job.path, job.hwaccel) as video:
+    if allowance is not None:
+        allowance.for_opening()
+    opened = None if allowance is None else allowance.for_decoding
+    with open_video(job.path, job.hwaccel, opened) as video:
         yield ("opened", video.info), []
         sampler: Sampler | KeyFrameSampler
         if job.key_frames_s is not None:
@@ -104,6 +119,7 @@ def work(connection: Connection[Any, Any], preprocess: bytes, limits: DecodeLimi
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The encoder goes first; decoders then fill what it leaves, and may outnumber their cores.
     os.nice(10)
+    offer_first()
     jobs: queue.SimpleQueue[DecodeJob] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, jobs), daemon=True).start()
     try:
@@ -115,10 +131,10 @@ def work(connection: Connection[Any, Any], preprocess: bytes, limits: DecodeLimi
     beat = _Heartbeat(connection)
     while True:
         job = jobs.get()
-        if not job.hwaccel:  # whose drivers reserve address space by the terabyte
-            _limit_memory(limits.memory_bytes)
+        # Drivers of devices reserve address space by the terabyte.
+        allowance = None if job.hwaccel else Allowance(job.path, limits)
         try:
-            for message, pictures in serve(job, shrink, limits, beat):
+            for message, pictures in serve(job, shrink, limits, beat, allowance):
                 _send(connection, message, pictures)
         except BrokenPipeError:
             return
@@ -172,16 +188,3 @@ def _listen(connection: Connection[Any, Any], jobs: queue.SimpleQueue[DecodeJob]
             jobs.put(connection.recv())
     except (EOFError, OSError):
         os._exit(0)
-
-
-def _limit_memory(growth: int) -> None:
-    try:
-        import resource
-
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-    except (ImportError, OSError):
-        return  # only Linux counts address space in a way that can be limited
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    soft = pages * resource.getpagesize() + growth
-    if hard == resource.RLIM_INFINITY or soft < hard:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -15,7 +15,7 @@ import signal
 import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -23,9 +23,8 @@ from typing import Any
 
 from ..types import Preprocess, SamplingReport, VideoInfo
 from .jobs import DecodeJob, DecodeLimits
+from .patience import waited_for
 from .worker import Message, Shots, describe_failure, receive, serve, work
-
-_START_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -62,13 +61,27 @@ class Failed:
     reason: str
     """For people, without the path."""
     kind: str
-    """``unreadable``, ``device`` (the drive went away), ``memory``, ``crash`` or ``hang``."""
+    """``unreadable``, ``device`` (the drive went away), ``memory``, ``crash``, ``hang``,
+    ``stuck`` (the worker was waited for too long, but did nothing wrong) or ``ended`` (somebody
+    ended it)."""
 
     @property
     def lethal(self) -> bool:
         """Whether the file cost a decoder, and may cost the next one."""
         return self.kind in ("memory", "crash", "hang")
 
+    @property
+    def innocent(self) -> bool:
+        """Whether the job ended early through nothing that the file did."""
+        return self.kind in ("stuck", "ended")
+
+
+_FROM_OUTSIDE = ("SIGINT", "SIGTERM", "SIGHUP")
+_WAITED_IN_VAIN = {
+    "hang": "the decoder hangs on it",
+    "stuck": "nothing could be read of it for a very long time; its drive may not answer",
+}
+_DYING_S = 60.0
 
 DecodeEvent = Opened | Frames | Finished | Failed
 
@@ -208,15 +221,16 @@ class _Lane:
 
     def _run(self, job: DecodeJob) -> bool:
         """Decodes one job; False when the pool closes."""
-        connection = self._worker()
-        if connection is None:
+        worker = self._worker()
+        if worker is None:
             return False
+        connection, pid = worker
         try:
             connection.send(job)
             while True:
-                if not connection.poll(self._limits.no_progress_s):
+                if why := waited_for(connection, pid, self._limits):
                     self._kill()
-                    return self._fail(job, "the decoder hangs on it", "hang")
+                    return self._fail(job, _WAITED_IN_VAIN[why], why)
                 message, pictures = receive(connection)
                 if message[0] == "alive":
                     continue
@@ -225,42 +239,52 @@ class _Lane:
                 if message[0] in ("finished", "failed"):
                     return True
         except (EOFError, OSError):
-            return self._fail(job, self._cause_of_death(), "crash")
+            return self._fail(job, *self._cause_of_death())
 
     def _fail(self, job: DecodeJob, reason: str, kind: str) -> bool:
         return self._pool.put(self, Failed(job.key, reason, kind))
 
-    def _cause_of_death(self) -> str:
+    def _cause_of_death(self) -> tuple[str, str]:
+        """Why the worker is gone, for people, and the kind of that."""
         process = self._process
         code = None
         if process is not None:
-            process.join(5)
+            process.join(_DYING_S)
             code = process.exitcode
         self._kill()
-        if code is not None and code < 0:
-            return f"the decoder died on it ({signal.Signals(-code).name})"
-        return f"the decoder died on it (exit status {code})"
+        if code is None or code >= 0:
+            return f"the decoder died on it (exit status {code})", "crash"
+        name = signal.Signals(-code).name
+        if name in _FROM_OUTSIDE:
+            return f"the decoder was ended from outside ({name})", "ended"
+        if name == "SIGKILL":
+            return "the decoder was killed on it (SIGKILL), perhaps for want of memory", "crash"
+        return f"the decoder died on it ({name})", "crash"
 
-    def _worker(self) -> Connection[Any, Any] | None:
-        """The connection to a live worker, started anew where needed; None when closing."""
+    def _worker(self) -> tuple[Connection[Any, Any], int] | None:
+        """A live worker, started anew where needed: connection and process; None when closing."""
         with self._lock:
             if self._pool.closing.is_set():
                 return None
-            if self._process is not None and self._process.is_alive():
-                return self._connection
+            process, connection = self._process, self._connection
+            if process is not None and connection is not None and process.is_alive():
+                return connection, process.pid or 0
         self._kill()
         with self._lock:
+            if self._pool.closing.is_set():
+                return None
             self._process, self._connection = _spawn(self._preprocess, self._limits)
-            connection = self._connection
-        if not connection.poll(_START_S):
-            raise TimeoutError(f"a decode worker did not start within {_START_S} s")
+            connection, pid = self._connection, self._process.pid or 0
+        starting = replace(self._limits, no_progress_s=self._limits.start_s)
+        if waited_for(connection, pid, starting):
+            raise TimeoutError("a decode worker did not start, although it was given the time")
         try:
             kind, body = receive(connection)[0]
         except (EOFError, OSError) as error:
             raise RuntimeError("a decode worker ended while it started") from error
         if kind == "broken":
             raise RuntimeError(f"the preprocessing cannot be loaded in a worker: {body}")
-        return connection
+        return connection, pid
 
     def _kill(self) -> None:
         with self._lock:
@@ -268,8 +292,9 @@ class _Lane:
             connection, self._connection = self._connection, None
             if process is not None:
                 process.kill()
-                process.join()
-                process.close()
+                process.join(_DYING_S)
+                if process.exitcode is not None:  # else a dead drive holds it
+                    process.close()
             if connection is not None:
                 connection.close()
 

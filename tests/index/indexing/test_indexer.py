@@ -287,6 +287,23 @@ def test_the_end_of_the_program_is_never_held_against_a_file(home: Home) -> None
     assert home.index().indexed == 2
 
 
+def test_a_file_whose_decoder_was_ended_from_outside_waits(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from index.indexing import video_pass
+    from index.sampling.workers import decode
+
+    ended = ("the decoder was ended from outside (SIGTERM)", "ended")
+    monkeypatch.setattr(video_pass, "decode", dying_on(b"a.mp4", home.library, *ended))
+    for _ in range(4):
+        summary = home.index()
+        assert summary.failed == 1
+        assert "the next run tries once more" in summary.problems[0].reason
+    monkeypatch.setattr(video_pass, "decode", decode)
+    assert home.index().failed == 0
+    assert {row[0] for row in home.rows().values()} == {"indexed"}
+
+
 def test_files_on_which_the_program_ended_come_last_and_alone(home: Home) -> None:
     colour_video(home.videos / "c.mp4", [("cyan", 2.0)])
     for name, attempts in {"a.mp4": 3, "c.mp4": 1}.items():

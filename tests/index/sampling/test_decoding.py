@@ -132,7 +132,7 @@ def test_jobs_are_pulled_just_before_they_start(videos: dict[str, Path]) -> None
     ("preprocess", "kind", "reason"),
     [
         (faults.die_on_blue, "crash", "the decoder died on it (SIGSEGV)"),
-        (faults.hang_on_blue, "hang", "the decoder hangs on it"),
+        (faults.spin_on_blue, "hang", "the decoder hangs on it"),
         (faults.eat_memory_on_blue, "memory", "it needs more memory than one file may take"),
         (faults.raise_on_blue, "unreadable", "blue is too much"),
     ],
