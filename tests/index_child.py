@@ -1,7 +1,8 @@
 """A process that indexes with the fake encoder, for tests that kill, starve or interrupt it.
 
-Usage: python index_child.py LIBRARY FOLDER [coarse-first] [POINT:ACTION[:COUNT] ...]
+Usage: python index_child.py LIBRARY FOLDER [FLAG ...] [POINT:ACTION[:COUNT] ...]
 
+A FLAG is ``coarse-first``, ``prune`` or ``rebuild``. SIGTERM and SIGHUP end it as they end gz.
 ACTION is what happens when failpoint POINT is reached for the COUNTth time:
 ``kill`` (SIGKILL to itself), ``int`` (SIGINT to itself), ``sleep`` (a tenth of a
 second, each time), or ``errno=N`` (an OSError). Ends with the error's exit status.
@@ -20,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fakes import FakeEncoder
 
+from gz_cli.failures import ending_like_ctrl_c
 from index import failpoints
 from index.errors import GzError
 from index.indexing.indexer import index_paths
@@ -63,19 +65,27 @@ def _action(words: list[str]) -> Callable[[], None]:
 
 
 def main() -> int:
-    library, folder, *points = sys.argv[1:]
-    coarse_first = "coarse-first" in points
-    for point in points:
-        if point == "coarse-first":
+    library, folder, *words = sys.argv[1:]
+    flags = {word for word in words if ":" not in word}
+    for point in words:
+        if point in flags:
             continue
         name, *words = point.split(":")
         failpoints.arm(name, _action(words))
     encoder = FakeEncoder()
     options = IndexOptions(
-        model_spec="fake", chunk_frames=4, every_frame=True, coarse_first=coarse_first
+        model_spec="fake",
+        chunk_frames=4,
+        every_frame=True,
+        coarse_first="coarse-first" in flags,
+        prune="prune" in flags,
+        rebuild="rebuild" in flags,
     )
     try:
-        summary = index_paths(Path(library), [Path(folder)], encoder, options, Quiet())
+        with ending_like_ctrl_c():
+            summary = index_paths(Path(library), [Path(folder)], encoder, options, Quiet())
+    except KeyboardInterrupt:
+        return 130
     except GzError as error:
         print(error.message, error.remedy, file=sys.stderr)
         return error.exit_code

@@ -21,7 +21,6 @@ from index.sampling.jobs import DecodeJob, DecodeLimits
 from index.sampling.memory import Allowance
 from index.sampling.workers import Failed, Finished, Frames, decode
 
-
 TESTS = Path(__file__).parents[2]
 DECODES = """
 import os, resource, sys
