@@ -21,6 +21,7 @@ from ..files import FileStat, WriterLock, shown
 from ..store.library import Library
 from ..types import Encoder, VideoRow
 from ..vectors.cache import VectorCache
+from ..vectors.published import remove_unnamed
 from .absence import missing, prunable
 from .coarse_pass import CoarsePass
 from .full_pass import FullPass
@@ -237,7 +238,9 @@ class _Run:
     def _refresh_cache(self) -> None:
         if not self._library.segments():
             return
-        VectorCache.load(self._library, self._observer.note).save()
+        if VectorCache.load(self._library, self._observer.note).save():
+            # A run that was killed just here has left the files that were replaced.
+            remove_unnamed(self._library.folder)
 
     def _problem(self, problem: Problem) -> None:
         self._problems.append(problem)

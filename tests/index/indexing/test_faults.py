@@ -22,6 +22,8 @@ import pytest
 from index_runs import CHILD, assert_recovers, find_red, run, stored
 from media_factory import colour_video
 
+from index.indexing.check import check
+
 ALL_FRAMES = 9 + 7 + 11
 
 
@@ -61,6 +63,20 @@ def test_kill_at_every_named_point(
 ) -> None:
     assert run(tmp_path, videos, point).returncode == -signal.SIGKILL
     assert_recovers(tmp_path, videos, undisturbed)
+
+
+def test_a_search_index_that_was_replaced_does_not_stay_on_the_disk(
+    tmp_path: Path, videos: Path
+) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    library = tmp_path / "library"
+    (folder / "a.mp4").write_bytes((videos / "a.mp4").read_bytes())
+    assert run(library, folder).returncode == 0
+    (folder / "b.mp4").write_bytes((videos / "b.mp4").read_bytes())
+    assert run(library, folder, "after_publish:kill").returncode == -signal.SIGKILL
+    assert run(library, folder).returncode == 0
+    assert check(library) == []
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("GZ_CRASH_ROUNDS", "5"))))
