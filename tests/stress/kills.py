@@ -32,6 +32,7 @@ from media_factory import colour_video
 from index.indexing.check import check
 from index.store.library import Library
 
+_LOOK_S = 0.02
 SIGNALS = [signal.SIGKILL] * 7 + [signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
 SCENARIOS = {
     "fresh": (),
@@ -52,8 +53,8 @@ class World:
     flags: tuple[str, ...]
     expected: dict[str, bytes] = field(default_factory=dict)
     """What an undisturbed run makes searchable."""
-    took_s: float = 0.0
-    """How long the undisturbed run was at work."""
+    processor_s: float = 0.0
+    """Processor time of the undisturbed run: a measure of how far a run is, at any load."""
 
 
 @dataclass
@@ -94,9 +95,12 @@ def make_world(name: str, folder: Path) -> World:
     world = World(videos, library, SCENARIOS[name])
     undisturbed = folder / "undisturbed"
     shutil.copytree(library, undisturbed)
-    began = time.monotonic()
-    _index(undisturbed, videos, *world.flags)
-    world.took_s = time.monotonic() - began
+    process = _started(undisturbed, world, world.flags)
+    while process.poll() is None:
+        world.processor_s = max(world.processor_s, _processor_s(process.pid))
+        time.sleep(_LOOK_S)
+    if process.returncode:
+        raise RuntimeError(f"the undisturbed run ended with status {process.returncode}")
     world.expected = stored(undisturbed)
     return world
 
@@ -137,19 +141,15 @@ def _ended_run(
     library: Path, world: World, flags: tuple[str, ...], chance: random.Random, tally: Tally
 ) -> str | None:
     """Ends a run at some time; the name of the signal, None when the run was done before."""
-    process = subprocess.Popen(
-        [sys.executable, str(CHILD), str(library), str(world.videos), *flags],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        process.wait(chance.uniform(0.1, 1.0) * world.took_s)
+    process = _started(library, world, flags)
+    until_s = chance.uniform(0.2, 0.95) * world.processor_s
+    which = chance.choice(SIGNALS)
+    send = os.killpg if chance.random() < 0.3 else os.kill
+    while process.poll() is None and _processor_s(process.pid) < until_s:
+        time.sleep(_LOOK_S)
+    if process.poll() is not None:
         return None
-    except subprocess.TimeoutExpired:
-        which = chance.choice(SIGNALS)
-        send = os.killpg if chance.random() < 0.3 else os.kill
-        send(process.pid, which)
+    send(process.pid, which)
     code = process.wait(120)
     if code not in (130, 0, -which):
         tally.faults.append(f"exit status {code} after {which.name}")
@@ -158,23 +158,39 @@ def _ended_run(
     return which.name
 
 
+def _started(library: Path, world: World, flags: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, str(CHILD), str(library), str(world.videos), *flags],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
 def _alive_after(session: int, patience_s: float = 60.0) -> list[int]:
     """Processes of a session that are there when they were given time to end."""
     deadline = time.monotonic() + patience_s
-    while (alive := _session(session)) and time.monotonic() < deadline:
+    while (alive := list(_session(session))) and time.monotonic() < deadline:
         time.sleep(0.05)
     return alive
 
 
-def _session(session: int) -> list[int]:
-    found = []
+def _processor_s(session: int) -> float:
+    """Processor time that the processes of a session have used."""
+    return sum(_session(session).values())
+
+
+def _session(session: int) -> dict[int, float]:
+    """Living processes of a session, with their processor time and that of their dead children."""
+    found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
         except OSError:
             continue
         if int(fields[3]) == session and fields[0] not in (b"Z", b"X"):
-            found.append(int(folder.name))
+            ticks = sum(int(field) for field in fields[11:15])
+            found[int(folder.name)] = ticks / os.sysconf("SC_CLK_TCK")
     return found
 
 
