@@ -62,7 +62,7 @@ def _time_text(ahead: Forecast, model: str, model_is_here: bool) -> str:
     if ahead.takes_s is None or ahead.encode_s is None:
         return "How long it would take could not be measured."
     model_s = f"{model} at most {_length(ahead.encode_s)}"
-    return f"At most {_length(ahead.takes_s)}: {decode}, beside it {model_s}."
+    return f"About {_length(ahead.takes_s)}: {decode}, beside it {model_s}."
 
 
 def _length(seconds: float) -> str:

@@ -6,9 +6,10 @@ pictures go through the model; the rest is arithmetic.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,7 +136,8 @@ def forecast(work: Workload, options: IndexOptions, encoder: Encoder | None, dim
     sample = _Sample(work.to_read, options, encoder)
     video_s = sample.video_s(work)
     frames = None if video_s is None else round(video_s / options.step_s)
-    workers = options.workers or (1 if encoder is None else encoder.decode_workers) or 1
+    given = os.cpu_count() if encoder is None else encoder.decode_workers
+    workers = options.workers or given or 1
     decode_s = sample.decode_s_per_video_s
     encode_s = None if encoder is None else _encode_s(encoder, sample.pictures)
     disk_bytes = None
@@ -163,31 +165,31 @@ class _Sample:
         self.lengths_s: dict[int, float] = {}
         self.pictures: list[Picture] = []
         self._decoded_s = self._took_s = 0.0
-        jobs = [
-            DecodeJob(
-                number,
-                file.path,
-                options.step_s,
-                end_s=_STRETCH_S if number < _TIMED else options.step_s / 2,
-                hwaccel=options.hwaccel,
-            )
-            for number, file in enumerate(self._files)
-        ]
         started_s = 0.0
-        events = decode(jobs, _corner if encoder is None else encoder.preprocess, workers=1)
-        for event in events:
+        preprocess = _corner if encoder is None else encoder.preprocess
+        for event in decode(self._jobs(options), preprocess, workers=1):
+            timed = event.key >= len(self._files)
             if isinstance(event, Opened):
                 started_s = time.monotonic()
-                if event.info.duration_s:
+                if event.info.duration_s and not timed:
                     self.lengths_s[event.key] = event.info.duration_s
-            elif isinstance(event, Frames):
+            elif isinstance(event, Frames) and timed:
                 self.pictures += [picture for picture in event.pictures if picture is not None]
             elif isinstance(event, Failed):
                 self.lengths_s.pop(event.key, None)
-            elif isinstance(event, Finished) and event.key < _TIMED:
-                length_s = min(_STRETCH_S, self.lengths_s.get(event.key, _STRETCH_S))
-                self._decoded_s += length_s
+            elif isinstance(event, Finished) and timed:
+                length_s = self.lengths_s.get(event.key - len(self._files), _STRETCH_S)
+                self._decoded_s += min(_STRETCH_S, length_s)
                 self._took_s += time.monotonic() - started_s
+
+    def _jobs(self, options: IndexOptions) -> Iterator[DecodeJob]:
+        """A glance into every file, which warms the decoder up too; then the measured stretches."""
+        step_s, hwaccel = options.step_s, options.hwaccel
+        for number, file in enumerate(self._files):
+            yield DecodeJob(number, file.path, step_s, end_s=step_s / 2, hwaccel=hwaccel)
+        for number in list(self.lengths_s)[:_TIMED]:
+            key, path = len(self._files) + number, self._files[number].path
+            yield DecodeJob(key, path, step_s, end_s=_STRETCH_S, hwaccel=hwaccel)
 
     def video_s(self, work: Workload) -> float | None:
         """Seconds of video in all files, by their size as far as they were not opened."""
