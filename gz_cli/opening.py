@@ -113,15 +113,15 @@ def require_same_space(library: Library, encoder: Encoder) -> None:
         raise ModelError(
             f"the library was indexed with {space_name(library.space)}, "
             f"but {library.model_spec} is now {space_name(encoder.space)}",
-            f"{_way_back(library.space)}, or index anew: "
+            f"{_way_back(library.space, encoder.space)}, or index anew: "
             f"gz index --rebuild --library {shell_quoted(str(library.folder))}",
         )
 
 
-def _way_back(space: EmbeddingSpace) -> str:
-    if "/" not in space.backbone:
-        return "put the earlier model back"
+def _way_back(space: EmbeddingSpace, now: EmbeddingSpace) -> str:
     commit = space.commit or space.revision
+    if space.backbone != now.backbone or commit == now.commit or not now.commit:
+        return "put the earlier model back"
     return f"fetch the earlier model: hf download {space.backbone} --revision {commit}"
 
 
@@ -169,7 +169,7 @@ def _carried(
     """The grounding model that the library's model brings along, where it fits."""
     from model.siglip.encoder import model_status
 
-    folder = model_status(library.model_spec).folder if library.model_spec else None
+    folder = model_status(library.model_spec, space).folder if library.model_spec else None
     if folder is None or not (folder / CARRIED / "model.safetensors").is_file():
         return None
     from model.grounding.localizer import TrainedLocalizer
@@ -189,7 +189,9 @@ def open_training_free(library: Library | None) -> Localizer:
     from model.grounding.training_free import TrainingFreeLocalizer
     from model.siglip.encoder import model_status
 
-    folder = model_status(library.model_spec).folder if library and library.model_spec else None
+    if library is None or not library.model_spec:
+        return TrainingFreeLocalizer()
+    folder = model_status(library.model_spec, library.space).folder
     return TrainingFreeLocalizer() if folder is None else TrainingFreeLocalizer.beside(folder)
 
 

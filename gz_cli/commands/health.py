@@ -166,13 +166,13 @@ def _model(library: Library | None, device: str | None) -> Check:
     from model.siglip.encoder import load_encoder, model_status
 
     try:
-        status = model_status(spec)
+        known = library.space if library else None
+        status = model_status(spec, known)
         if not status.present:
             remedy = f"with a network: hf download {status.name}; or try --model demo"
             # A hub model lacks nothing but the download; a folder says what is wrong with it.
             why = status.problem if status.folder else f"{status.name} is not on this machine"
             return Check("model", False, f"{spec}: {why}", remedy, ModelError.exit_code)
-        known = library.space if library else None
         encoder = load_encoder(spec, adapter, device, offline=True, known=known)
         if library is not None:
             require_same_space(library, encoder)

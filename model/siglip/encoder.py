@@ -86,9 +86,15 @@ def _recorded_commit(source: ModelSource, known: EmbeddingSpace | None) -> str:
     return commit if _COMMIT.fullmatch(commit) else ""
 
 
-def model_status(spec: str) -> ModelStatus:
-    """Whether a model is on this machine, where and how large, without any network."""
-    return status_of_source(source_of(spec))
+def model_status(spec: str, known: EmbeddingSpace | None = None) -> ModelStatus:
+    """Whether a model is on this machine, where and how large, without any network.
+
+    Args:
+        spec: As for `load_encoder`.
+        known: The space of a library that the model is for.
+    """
+    source = source_of(spec)
+    return status_of_source(source, _recorded_commit(source, known))
 
 
 class SiglipEncoder:

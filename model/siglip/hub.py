@@ -115,10 +115,10 @@ def cached_snapshot(source: ModelSource) -> ModelFiles | None:
     return ModelFiles(source.name, commit, folder)
 
 
-def model_status(source: ModelSource) -> ModelStatus:
+def model_status(source: ModelSource, commit: str = "") -> ModelStatus:
     """Present or not, where and how large; never touches the network."""
     try:
-        files = find_files(source, offline=True)
+        files = find_files(source, commit=commit, offline=True)
         weights = check_complete(files.folder)
     except ModelError as error:
         return ModelStatus(source.name, False, source.folder, "", 0, error.message)

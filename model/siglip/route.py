@@ -139,16 +139,17 @@ def _candidates(backbone: Backbone, device: str) -> dict[str, Callable[[], Visio
 
     read, config = backbone.read_vision, backbone.vision
 
+    forms: dict[str, Callable[[], VisionTower]] = {}
+
     def reference(dtype: torch.dtype) -> Callable[[], VisionTower]:
         return lambda: ReferenceTower(read, config, dtype, device)
 
     if device.startswith("cuda"):
-        half, name = torch.float16, "reference float16"
         # Cards without it emulate bfloat16, slower than float32.
         if torch.cuda.is_bf16_supported(including_emulation=False):
-            half, name = torch.bfloat16, "reference bfloat16"
-        return {name: reference(half)}
-    forms: dict[str, Callable[[], VisionTower]] = {}
+            forms["reference bfloat16"] = reference(torch.bfloat16)
+        forms["reference float16"] = reference(torch.float16)
+        return forms
     packs = device == "cpu" and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if device == "mps" or _cpu_has_bfloat16():
         if packs:

@@ -357,16 +357,17 @@ def test_the_form_that_was_chosen_is_told_with_its_agreement(
 
 
 @pytest.mark.parametrize(
-    ("native", "name"), [(True, "reference bfloat16"), (False, "reference float16")]
+    ("native", "forms"),
+    [(True, ["reference bfloat16", "reference float16"]), (False, ["reference float16"])],
 )
 def test_a_card_that_only_emulates_bfloat16_is_not_asked_for_it(
-    backbone: Backbone, monkeypatch: pytest.MonkeyPatch, native: bool, name: str
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch, native: bool, forms: list[str]
 ) -> None:
     def supported(including_emulation: bool = True) -> bool:
         return native or including_emulation
 
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
-    assert list(vision_route._candidates(backbone, "cuda")) == [name]
+    assert list(vision_route._candidates(backbone, "cuda")) == forms
     precision._pays.cache_clear()
     assert precision._pays("cuda") is native
     precision._pays.cache_clear()
