@@ -30,11 +30,14 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 LARGE = {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27}
 LARGE |= {"num_attention_heads": 16}
+MIDDLE = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24}
+MIDDLE |= {"num_attention_heads": 16}
 SIZES: dict[str, tuple[dict[str, int], dict[str, int]]] = {
     "so400m": (LARGE | {"image_size": 384, "patch_size": 14}, LARGE),
+    "large": (MIDDLE | {"image_size": 256, "patch_size": 16}, MIDDLE),
+    "base16": ({"image_size": 256, "patch_size": 16}, {}),
     "base": ({"image_size": 256, "patch_size": 32}, {}),
     "base-p16-224": ({"image_size": 224, "patch_size": 16}, {}),
-    "base-p16-256": ({"image_size": 256, "patch_size": 16}, {}),
     "base-p16-384": ({"image_size": 384, "patch_size": 16}, {}),
 }
 SENTENCE = "man eats before interview"

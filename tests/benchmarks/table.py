@@ -70,6 +70,17 @@ def encoding(name: str) -> Callable[[Facts], Iterator[Row]]:
     return rows
 
 
+def sizes(facts: Facts) -> Iterator[Row]:
+    least = facts["base"]["per_core_s"]
+    for name, fact in facts.items():
+        yield (
+            f"encoding 720p frames by size, `{name}`, frames a core-second (peak memory)",
+            f"{fact['per_core_s']:.2f} ({fact['peak_gb']:.2f} GB)",
+            f"`base` {least:.2f}",
+            f"{least / fact['per_core_s']:.3g}x the work",
+        )
+
+
 def index(facts: Facts) -> Iterator[Row]:
     model = facts["model"]
     parts = f"decoding alone {facts['decode_frames_per_s']:.1f}, "
@@ -166,6 +177,7 @@ BENCHMARKS = {
     "encoding-so400m": Benchmark(
         "bench_encoding.py --model so400m --frames 4", encoding("so400m"), long=True
     ),
+    "sizes": Benchmark("bench_sizes.py", sizes, long=True),
     "index": Benchmark("bench_index.py --videos 16", index),
     "index-so400m": Benchmark(
         "bench_index.py --model so400m --videos 1 --seconds 24 --rounds 1", index, long=True

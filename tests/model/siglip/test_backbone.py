@@ -55,6 +55,8 @@ def frames(encoder: SiglipEncoder) -> np.ndarray:
 def test_presets_folders_and_hub_ids(folder: Path) -> None:
     assert source_of("so400m").name == "google/siglip2-so400m-patch14-384"
     assert source_of("base").name == PRESETS["base"]
+    assert source_of("base16").name == "google/siglip2-base-patch16-256"
+    assert source_of("large").name == "google/siglip2-large-patch16-256"
     assert source_of("demo").folder is not None
     assert source_of(str(folder)).folder == folder
     assert source_of("google/siglip-base-patch16-224").revision == "main"

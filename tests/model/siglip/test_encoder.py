@@ -465,7 +465,12 @@ def test_a_search_takes_the_cores_that_are_idle(
 
 def test_the_work_of_a_picture_is_counted_as_published_tables_do() -> None:
     base = VisionConfig(image_size=256, patch_size=32)
-    large = {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27}
-    so400m = VisionConfig(**large, num_attention_heads=16, image_size=384, patch_size=14)
+    wide = {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27}
+    so400m = VisionConfig(**wide, num_attention_heads=16, image_size=384, patch_size=14)
     assert base.gflops == pytest.approx(BASE, rel=0.02)
     assert so400m.gflops == pytest.approx(SO400M, rel=0.02)
+    base16 = VisionConfig(image_size=256)
+    middle = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24}
+    large = VisionConfig(**middle, num_attention_heads=16, image_size=256)
+    assert base16.gflops == pytest.approx(47, rel=0.02)
+    assert large.gflops == pytest.approx(163, rel=0.02)
