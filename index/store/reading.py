@@ -199,10 +199,6 @@ class LibraryReader:
         )
         return [_video(row) for row in rows]
 
-    def video_by_fingerprint(self, fingerprint: str) -> VideoRow | None:
-        """The first of `videos_by_fingerprint`."""
-        return next(iter(self.videos_by_fingerprint(fingerprint)), None)
-
     def file_stat(self, video_id: int) -> FileStat | None:
         """The state of the file when it was last looked at."""
         row = self._one(

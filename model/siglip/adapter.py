@@ -51,14 +51,6 @@ class Adapter:
         self.digest = digest
         """Digest of the adapter's two files, 64 hex digits."""
 
-    def changes_text(self) -> bool:
-        """True when sentences come out differently."""
-        return any(name.startswith(siglip_text.PREFIX) for name in self._changes)
-
-    def changes_vision(self) -> bool:
-        """True when frames come out differently."""
-        return any(name.startswith(siglip_vision.PREFIX) for name in self._changes)
-
     def applied(self, name: str, values: Array) -> Array:
         """One weight of the backbone with the adapter's change added."""
         change = self._changes.get(name)
