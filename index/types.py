@@ -72,11 +72,13 @@ class Span:
         """Length in seconds."""
         return self.end_s - self.start_s
 
+    def overlap_s(self, other: Span) -> float:
+        """Seconds that two spans of one video share."""
+        return max(0.0, min(self.end_s, other.end_s) - max(self.start_s, other.start_s))
+
     def iou(self, other: Span) -> float:
         """Intersection over union of two spans of one video, 0 to 1."""
-        inter = min(self.end_s, other.end_s) - max(self.start_s, other.start_s)
-        if inter <= 0:
-            return 0.0
+        inter = self.overlap_s(other)
         return inter / (self.length_s + other.length_s - inter)
 
 
@@ -130,8 +132,6 @@ class Background:
     """Mean cosine of the sentence with the library's frames."""
     std: float
     """Standard deviation of those cosines."""
-    top: float
-    """Cosine that one frame in a thousand exceeds."""
     frames: int
     """Frames in the library."""
     center: Vectors

@@ -124,14 +124,9 @@ def distinct_spans(proposals: Sequence[ScoredSpan]) -> list[ScoredSpan]:
     return kept
 
 
-def overlap_s(first: Span, second: Span) -> float:
-    """Seconds that two spans of one video share."""
-    return max(0.0, min(first.end_s, second.end_s) - max(first.start_s, second.start_s))
-
-
 def _repeats(span: Span, other: Span) -> bool:
     shorter_s = min(span.length_s, other.length_s)
-    return span.iou(other) > MOST_IOU or overlap_s(span, other) > MOST_SHARE * shorter_s
+    return span.iou(other) > MOST_IOU or span.overlap_s(other) > MOST_SHARE * shorter_s
 
 
 def join(
@@ -181,7 +176,7 @@ def _joint_score(parts: Sequence[ScoredSpan], cost: float) -> float:
 
 def _cost(first: Span, second: Span, plan: QueryPlan, prior: OrderPrior) -> float | None:
     """What this pair costs in score; None when it breaks the relation."""
-    shared = overlap_s(first, second) / min(first.length_s, second.length_s)
+    shared = first.overlap_s(second) / min(first.length_s, second.length_s)
     if plan.relation == "while":
         return -math.log(shared) if shared >= prior.least_overlap else None
     in_order = first.start_s < second.start_s and first.end_s < second.end_s

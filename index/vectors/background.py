@@ -41,12 +41,11 @@ def background_of(
     """How a sentence scores against a sample, float32 [K, D], of a library."""
     if not len(sample):
         center = np.zeros(len(query), np.float32)
-        return Background(0.0, 1.0, 0.0, 0, center, logit_scale, logit_bias)
+        return Background(0.0, 1.0, 0, center, logit_scale, logit_bias)
     cosines = sample @ np.asarray(query, np.float32)
     return Background(
         mean=float(cosines.mean()),
         std=float(cosines.std()),
-        top=float(np.quantile(cosines, 0.999)),
         frames=frames,
         center=sample.mean(axis=0),
         logit_scale=logit_scale,

@@ -16,6 +16,7 @@ import numpy as np
 
 from index.sampling.sampler import sample_range
 from index.types import Background, Encoder, Localizer, ScoredSpan, Sentence, Vectors, Window
+from index.vectors.background import background_of
 
 from ..grounding.presence import (
     CALIBRATION_NAME,
@@ -43,19 +44,16 @@ class _Shelf:
 
     archive: DemoArchive
     windows: tuple[tuple[Path, Window], ...]
-    center: Vectors
     vectors: Vectors
 
     def background(self, sentence: Sentence, encoder: Encoder) -> Background:
-        cosines = self.vectors @ sentence.pooled
-        return Background(
-            mean=float(cosines.mean()),
-            std=float(cosines.std()),
-            top=float(np.quantile(cosines, 0.999)),
-            frames=len(cosines),
-            center=self.center,
-            logit_scale=encoder.space.logit_scale,
-            logit_bias=encoder.space.logit_bias,
+        space = encoder.space
+        return background_of(
+            self.vectors,
+            sentence.pooled,
+            len(self.vectors),
+            space.logit_scale,
+            space.logit_bias,
         )
 
 
@@ -71,8 +69,7 @@ def _shelve(archive: DemoArchive, encoder: Encoder, window_s: float) -> _Shelf:
             inside = (times_s >= start_s) & (times_s < start_s + window_s)
             window = Window(times_s[inside], vectors[inside], 1.0, duration_s)
             windows.append((video.path, window))
-    vectors = np.concatenate(everything)
-    return _Shelf(archive, tuple(windows), vectors.mean(axis=0), vectors)
+    return _Shelf(archive, tuple(windows), np.concatenate(everything))
 
 
 def _best(

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..grounding.calibration import (
-    Calibrator,
+    Temperature,
     auroc,
     expected_calibration_error,
     rejection_at_recall,
     risk_coverage,
 )
-from .metrics import evaluate_submission, iou_matrix, percent
+from ..grounding.overlap import iou_matrix
+from .metrics import evaluate_submission, percent
 
 Floats = npt.NDArray[np.float64]
 Row = Mapping[str, Any]
@@ -84,7 +85,7 @@ def best_ious(prediction: Row, annotation: Row) -> tuple[float, ...]:
     return tuple(float(ious[:depth].max()) for depth in RECALL_DEPTHS)
 
 
-def presence_report(there: Floats, absent: Floats, calibrator: Calibrator) -> dict[str, float]:
+def presence_report(there: Floats, absent: Floats, calibrator: Temperature) -> dict[str, float]:
     """How well presence tells videos that show the event from videos that do not.
 
     Args:

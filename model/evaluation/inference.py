@@ -15,7 +15,8 @@ from ..datasets.records import Record
 from ..datasets.windows import CLIP_S, MomentDataset, Sample, collate
 from ..grounding.decoding import DecodeConfig, Decoded, decode
 from ..grounding.grounder import Grounder
-from ..grounding.span import suppress
+from ..grounding.logistic import sigmoid
+from ..grounding.overlap import suppress
 from ..siglip.precision import autocast
 
 Floats = npt.NDArray[np.float64]
@@ -180,7 +181,7 @@ def _joined(
     rows = []
     saliency = np.full(frames, -np.inf)
     for offset, answer in answers:
-        trust = 1.0 if len(answers) == 1 else 1 / (1 + np.exp(-answer.presence))
+        trust = 1.0 if len(answers) == 1 else sigmoid(answer.presence)
         spans = (answer.spans + offset) * step_s
         rows.append(np.column_stack([spans, answer.scores * trust]))
         part = slice(int(offset), int(offset) + len(answer.saliency))
@@ -191,12 +192,7 @@ def _joined(
         windows[:, 1] = np.maximum(windows[:, 1], windows[:, 0] + grid_s)
     windows[:, :2] = windows[:, :2].clip(0, duration_s)
     windows = windows[windows[:, 1] > windows[:, 0]]
-    kept = suppress(
-        torch.from_numpy(windows[:, :2]),
-        torch.from_numpy(windows[:, 2]),
-        config.overlap,
-        config.keep,
-    )
+    kept = suppress(windows[:, :2], windows[:, 2], config.overlap, config.keep)
     presence = max(answer.presence for _, answer in answers)
     clips = _clip_scores(saliency, step_s, max(1, int(duration_s / CLIP_S)))
     timed = replace(record, duration_s=duration_s)

@@ -21,6 +21,8 @@ import numpy.typing as npt
 
 from index.errors import UsageError
 
+from ..grounding.overlap import iou_matrix
+
 Floats = npt.NDArray[np.float64]
 Report = dict[str, dict[str, Any]]
 
@@ -98,17 +100,6 @@ def evaluate_submission(
             "write one of these keys in every row",
         )
     return {"brief": brief, **{name: report[name] for name in sorted(report)}}
-
-
-def iou_matrix(windows: Floats, others: Floats) -> Floats:
-    """Intersection over union of every window with every other, [N, 2] x [M, 2] -> [N, M]."""
-    start = np.maximum(windows[:, None, 0], others[None, :, 0])
-    end = np.minimum(windows[:, None, 1], others[None, :, 1])
-    inter = np.maximum(0.0, end - start)
-    union = (windows[:, 1] - windows[:, 0])[:, None] + (others[:, 1] - others[:, 0])[None] - inter
-    out: Floats = np.zeros_like(inter)
-    np.divide(inter, union, out=out, where=union > 0)
-    return out
 
 
 def moment_average_precision(

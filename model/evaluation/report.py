@@ -13,9 +13,10 @@ import numpy.typing as npt
 from index.files import atomic_write
 
 from ..grounding.calibration import risk_coverage
+from ..grounding.overlap import iou_matrix
 from .charts import STYLE, bars, cloud, lines, timeline, training_curves
 from .evaluate import baselines, best_ious, recall_table
-from .metrics import IOU_THRESHOLDS, evaluate_submission, iou_matrix
+from .metrics import IOU_THRESHOLDS, evaluate_submission
 
 Row = Mapping[str, Any]
 Pair = tuple[Row, Row]

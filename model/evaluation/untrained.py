@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from index.types import Background, Sentence, Window
+from index.types import Sentence, Window
+from index.vectors.background import background_of
 
 from ..datasets.features import Features, step_seconds
 from ..datasets.records import Record
@@ -37,7 +38,6 @@ def training_free_rows(
     """
     localizer = localizer or TrainingFreeLocalizer()
     sample = _sampled(records, features)
-    center = sample.mean(0)
     rows = []
     for record in records:
         frames = features.video(record.video)
@@ -46,16 +46,7 @@ def training_free_rows(
         step_s = step_seconds(len(frames), duration_s)
         times_s = np.arange(len(frames), dtype=np.float64) * step_s
         window = Window(times_s, frames, step_s, duration_s)
-        cosines = sample @ pooled
-        background = Background(
-            float(cosines.mean()),
-            float(cosines.std()),
-            float(np.quantile(cosines, 0.999)),
-            len(sample),
-            center,
-            LOGIT_SCALE,
-            LOGIT_BIAS,
-        )
+        background = background_of(sample, pooled, len(sample), LOGIT_SCALE, LOGIT_BIAS)
         found = localizer.localize(window, Sentence(record.query, pooled, tokens), background)
         windows = [[s.span.start_s, s.span.end_s, s.score] for s in found.spans]
         if grid_s:

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from index.errors import ModelError
 
+from .logistic import fit_logistic, sigmoid
+
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 BINS = 15
@@ -27,37 +29,14 @@ class Temperature:
 
     def probability(self, logits: Floats) -> Floats:
         """float64 [N] logits to probabilities."""
-        return _sigmoid(logits / self.temperature + self.shift)
+        return sigmoid(logits / self.temperature + self.shift)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that `calibrator_from_json` reads."""
         return {"kind": "temperature", "temperature": self.temperature, "shift": self.shift}
 
 
-@dataclass(frozen=True)
-class Isotonic:
-    """A rising curve through points, straight between them and flat beyond."""
-
-    logits: tuple[float, ...]
-    probabilities: tuple[float, ...]
-
-    def probability(self, logits: Floats) -> Floats:
-        """float64 [N] logits to probabilities."""
-        return np.interp(logits, self.logits, self.probabilities).astype(np.float64)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values that `calibrator_from_json` reads."""
-        return {
-            "kind": "isotonic",
-            "logits": list(self.logits),
-            "probabilities": list(self.probabilities),
-        }
-
-
-Calibrator = Temperature | Isotonic
-
-
-def calibrator_from_json(values: dict[str, Any]) -> Calibrator:
+def calibrator_from_json(values: dict[str, Any]) -> Temperature:
     """The calibrator that ``to_json`` wrote.
 
     Raises:
@@ -66,53 +45,23 @@ def calibrator_from_json(values: dict[str, Any]) -> Calibrator:
     try:
         if values["kind"] == "temperature":
             return Temperature(float(values["temperature"]), float(values["shift"]))
-        if values["kind"] == "isotonic":
-            return Isotonic(
-                tuple(map(float, values["logits"])), tuple(map(float, values["probabilities"]))
-            )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"damaged calibration: {error}", "train again") from error
     raise ModelError(f"unknown calibration {values['kind']!r}", "update GroundZero")
 
 
-def fit_temperature(logits: Floats, outcome: Bools, steps: int = 50) -> Temperature:
-    """Scale and shift that maximise the likelihood of what happened, by Newton's method.
+def fit_temperature(logits: Floats, outcome: Bools) -> Temperature:
+    """Scale and shift that maximise the likelihood of what happened.
 
     Args:
         logits: float64 [N].
         outcome: bool [N], both values should occur.
-        steps: Newton steps.
     """
     center, spread = float(logits.mean()), float(logits.std()) or 1.0
     design = np.stack([(logits - center) / spread, np.ones_like(logits)], axis=1)
-    weights = np.array([1.0, 0.0])
-    for _ in range(steps):
-        chance = _sigmoid(design @ weights)
-        slope = design.T @ (outcome - chance) - 1e-3 * weights
-        curvature = (design * (chance * (1 - chance))[:, None]).T @ design + 1e-3 * np.eye(2)
-        step = np.linalg.solve(curvature, slope)
-        weights = weights + np.clip(step, -2, 2)
-        if np.abs(step).max() < 1e-9:
-            break
+    weights = fit_logistic(design, outcome, np.full(2, 1e-3))
     slope_per_logit = max(float(weights[0]) / spread, 1e-6)
     return Temperature(1.0 / slope_per_logit, float(weights[1]) - slope_per_logit * center)
-
-
-def fit_isotonic(logits: Floats, outcome: Bools) -> Isotonic:
-    """The rising step curve nearest to what happened (pool adjacent violators)."""
-    order = np.argsort(logits, kind="stable")
-    blocks: list[list[float]] = []
-    for x, y in zip(logits[order], outcome[order].astype(float), strict=True):
-        blocks.append([float(x), y, 1.0])
-        while len(blocks) > 1 and blocks[-2][1] >= blocks[-1][1]:
-            x1, y1, n1 = blocks.pop()
-            x0, y0, n0 = blocks.pop()
-            n = n0 + n1
-            blocks.append([(x0 * n0 + x1 * n1) / n, (y0 * n0 + y1 * n1) / n, n])
-    # One outcome more on either side keeps every probability inside (0, 1).
-    values = tuple((y * n + 0.5) / (n + 1) for _, y, n in blocks)
-    rising = np.maximum.accumulate(values)
-    return Isotonic(tuple(x for x, _, _ in blocks), tuple(float(v) for v in rising))
 
 
 def auroc(scores: Floats, positive: Bools) -> float:
@@ -155,9 +104,3 @@ def risk_coverage(confidence: Floats, correct: Bools) -> tuple[Floats, Floats]:
     order = np.argsort(-confidence, kind="stable")
     given = np.arange(1, len(order) + 1)
     return given / len(order), 1.0 - np.cumsum(correct[order]) / given
-
-
-def _sigmoid(logits: Floats) -> Floats:
-    positive = np.exp(-np.abs(logits))
-    chance: Floats = np.where(logits >= 0, 1.0, positive) / (1.0 + positive)
-    return chance

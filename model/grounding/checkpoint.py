@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -16,7 +15,7 @@ from index.errors import ModelError
 from index.files import atomic_path, atomic_write
 from index.types import EmbeddingSpace
 
-from .calibration import Calibrator, Temperature, calibrator_from_json
+from .calibration import Temperature, calibrator_from_json
 from .grounder import Grounder, GrounderConfig
 
 FORMAT = 1
@@ -30,7 +29,7 @@ class Checkpoint:
     """A trained grounding model and what is needed to use it rightly."""
 
     grounder: Grounder
-    calibrator: Calibrator = field(default_factory=Temperature)
+    calibrator: Temperature = field(default_factory=Temperature)
     """Turns presence logits into probabilities."""
     space: EmbeddingSpace | None = None
     """Where its features come from; None when they came from elsewhere."""
@@ -120,10 +119,3 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         return load_file(path), notes
     except (SafetensorError, OSError) as error:
         raise ModelError(f"damaged weights {path}: {error}", "get or train them again") from error
-
-
-def same_tensors(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    """Both hold the same names and exactly the same numbers."""
-    return one.keys() == other.keys() and all(
-        torch.equal(tensor, other[name]) for name, tensor in one.items()
-    )

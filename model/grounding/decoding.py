@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from .grounder import Grounder, Grounding
-from .span import PEAKS, PROPOSALS, propose, suppress
+from .overlap import suppress
+from .span import PEAKS, PROPOSALS, propose
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,13 +51,14 @@ def decode(grounder: Grounder, grounding: Grounding, config: DecodeConfig) -> li
     by_inside = grounder.config.scored_spans
     spans = propose(grounding.scores, grounding.mask, config.proposals, config.peaks, by_inside)
     scores = _ranking(grounder, grounding, spans, config.edge_weight)
+    everything, quality = spans.double().cpu().numpy(), scores.double().cpu().numpy()
     out = []
     for row, length in enumerate(grounding.mask.sum(1).tolist()):
-        kept = suppress(spans[row], scores[row], config.overlap, config.keep)
+        kept = suppress(everything[row], quality[row], config.overlap, config.keep)
         out.append(
             Decoded(
-                spans[row, kept].double().cpu().numpy(),
-                scores[row, kept].double().cpu().numpy(),
+                everything[row, kept],
+                quality[row, kept],
                 float(grounding.presence[row]),
                 grounding.scores.saliency[row, :length].double().cpu().numpy(),
             )

@@ -25,8 +25,10 @@ from index.types import (
 
 from .checkpoint import Checkpoint, load_checkpoint
 from .decoding import DecodeConfig, decode, edge_likelihood
+from .frame_edges import edges_at_frames
 from .grounder import Grounding
-from .presence import PresenceCalibration, sigmoid, span_witnesses
+from .logistic import sigmoid
+from .presence import PresenceCalibration, span_witnesses
 
 Floats = npt.NDArray[np.float64]
 
@@ -103,7 +105,7 @@ class TrainedLocalizer:
             logit per frame. Nothing for an empty window or one past the end of the video.
         """
         frames = len(window.times_s)
-        edges_s = edge_times(window)
+        edges_s = edges_at_frames(window)
         if frames == 0 or edges_s[-1] <= edges_s[0]:
             return Localization((), np.zeros(frames, np.float32))
         grounding = self._ground(window.vectors, sentence, window.step_s)
@@ -205,19 +207,6 @@ def check_space(checkpoint: Checkpoint, space: EmbeddingSpace) -> None:
             f"the library holds {space.backbone} (space {space.id})",
             "train on this library's model, or index with the other one: gz index --model",
         )
-
-
-def edge_times(window: Window) -> Floats:
-    """Times of the edges of a window's frames, float64 [T + 1]; the last never passes the end."""
-    if not len(window.times_s):
-        return np.zeros(1)
-    last_s = float(window.times_s[-1]) + window.step_s
-    edges_s: Floats = np.append(window.times_s, last_s)
-    if edges_s[0] <= window.step_s / 2:
-        edges_s[0] = 0.0
-    if window.duration_s - last_s < window.step_s:
-        edges_s[-1] = max(window.duration_s, float(window.times_s[-1]))
-    return edges_s.clip(0.0, window.duration_s)
 
 
 def finer_grid(window: Window, low_s: float, high_s: float) -> tuple[Times, Vectors]:

@@ -20,6 +20,8 @@ import numpy.typing as npt
 from index.errors import ModelError
 from index.types import Background, Sentence, Span, Window
 
+from .logistic import fit_logistic, sigmoid
+
 Floats = npt.NDArray[np.float64]
 
 BEST_SHARE = 0.5
@@ -95,10 +97,7 @@ class PresenceCalibration:
         count = min(_BEST_FRAMES, len(logits))
         best = float(np.partition(logits, -count)[-count:].mean())
         middle = min(0.0, best - _DOUBT)
-        answers: Floats = 1.0 / (
-            1.0 + np.exp(-np.clip(self.frame_trust * (logits - middle), -30, 30))
-        )
-        return answers
+        return sigmoid(self.frame_trust * (logits - middle))
 
     def to_json(self) -> str:
         """The content of a ``calibration.json``."""
@@ -162,14 +161,6 @@ def span_witnesses(
     return frame_witnesses(cosines, int(inside[0]), int(inside[-1]) + 1, background)
 
 
-def sigmoid(evidence: float) -> float:
-    """Log-odds to probability, without overflow."""
-    if evidence >= 0:
-        return 1.0 / (1.0 + math.exp(-evidence))
-    power = math.exp(evidence)
-    return power / (1.0 + power)
-
-
 def fit(
     witnesses: Sequence[Witnesses], present: npt.NDArray[np.bool_], ridge: float = 0.01
 ) -> PresenceCalibration:
@@ -183,16 +174,9 @@ def fit(
     raw = np.array([(w.logit, w.surplus, w.contrast) for w in witnesses], np.float64)
     shift, scale = raw.mean(axis=0), np.maximum(raw.std(axis=0), 1e-6)
     design = np.concatenate([(raw - shift) / scale, np.ones((len(raw), 1))], axis=1)
-    weights, target = np.zeros(4), present.astype(np.float64)
-    penalty = ridge * len(target) * np.diag([1.0, 1.0, 1.0, 0.0])
-    for _ in range(50):
-        chance = 1.0 / (1.0 + np.exp(-np.clip(design @ weights, -30, 30)))
-        gradient = design.T @ (chance - target) + penalty @ weights
-        curvature = (design * (chance * (1 - chance))[:, None]).T @ design + penalty
-        step = np.linalg.solve(curvature + 1e-9 * np.eye(4), gradient)
-        weights -= np.clip(step, -5, 5)
-        if np.abs(step).max() < 1e-8:
-            break
+    # The offset is not pulled: how often events are absent is for the data to say.
+    penalty = ridge * len(raw) * np.array([1.0, 1.0, 1.0, 0.0])
+    weights = fit_logistic(design, present, penalty)
     slopes = weights[:3] / scale
     return PresenceCalibration(
         logit_weight=float(slopes[0]),

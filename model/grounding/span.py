@@ -264,38 +264,8 @@ def _likely(logits: Tensor, count: int) -> Tensor:
     return (logits + 2.0 * (logits >= around)).topk(count, dim=1).indices
 
 
-def suppress(spans: Tensor, scores: Tensor, overlap: float, keep: int) -> list[int]:
-    """Greedy non-maximum suppression of one window's spans.
-
-    Args:
-        spans: float [N, 2].
-        scores: float [N].
-        overlap: A span whose IoU with a better one is above this is dropped.
-        keep: Spans to keep at most.
-
-    Returns:
-        Indices of the kept spans, best first.
-    """
-    order = scores.argsort(descending=True, stable=True).tolist()
-    pairs = spans.tolist()
-    kept: list[int] = []
-    for candidate in order:
-        if all(_iou(pairs[candidate], pairs[other]) <= overlap for other in kept):
-            kept.append(candidate)
-            if len(kept) == keep:
-                break
-    return kept
-
-
-def _iou(one: list[float], other: list[float]) -> float:
-    inter = min(one[1], other[1]) - max(one[0], other[0])
-    if inter <= 0:
-        return 0.0
-    return inter / ((one[1] - one[0]) + (other[1] - other[0]) - inter)
-
-
 def span_iou(spans: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
-    """Best IoU of every span with any true one, float [B, N].
+    """Best IoU of every span with any true one, float [B, N]; on the device, for the loss.
 
     Args:
         spans: float [B, N, 2].

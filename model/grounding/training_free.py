@@ -15,7 +15,10 @@ import numpy.typing as npt
 from index.types import Background, Localization, ScoredSpan, Sentence, Span, Vectors, Window
 
 from .edges import EdgeSettings, tighten
-from .presence import CALIBRATION_NAME, PresenceCalibration, frame_witnesses, sigmoid
+from .frame_edges import edges_between_frames
+from .logistic import sigmoid
+from .overlap import suppress
+from .presence import CALIBRATION_NAME, PresenceCalibration, frame_witnesses
 from .scenes import cut_positions, jump_sizes, novelty, scene_means
 
 Floats = npt.NDArray[np.float64]
@@ -133,11 +136,10 @@ class TrainingFreeLocalizer:
             by_text = (answers - answers.mean()) * self.settings.answer_rise * background.std
         cuts = self._cuts(similarity, by_text, window.step_s, background)
         relevance = self._relevance(by_text, similarity, cuts, background)
-        edges_s = edge_times(window)
+        edges_s = edges_between_frames(window)
         starts, ends, scores = self._candidates(relevance, cuts, edges_s)
-        order = _suppressed(
-            edges_s[starts], edges_s[ends], scores, self.settings.nms_iou, self.settings.max_spans
-        )
+        proposed = np.column_stack([edges_s[starts], edges_s[ends]])
+        order = suppress(proposed, scores, self.settings.nms_iou, self.settings.max_spans)
         spans = self._scored(
             edges_s, starts[order], ends[order], scores[order], cosines, background
         )
@@ -243,23 +245,6 @@ class TrainingFreeLocalizer:
         return tuple(spans)
 
 
-def edge_times(window: Window) -> Floats:
-    """Times between neighbouring frames, float64 [T + 1], with both ends of the window.
-
-    A change seen between two frames lies midway between them on average. The first
-    edge is 0 where the window starts with the video, the last never passes its end.
-    """
-    times_s = window.times_s
-    half = window.step_s / 2
-    first = 0.0 if times_s[0] <= window.step_s else times_s[0] - half
-    last = times_s[-1] + window.step_s
-    if window.duration_s - last <= window.step_s:
-        last = window.duration_s
-    edges_s = np.concatenate([[first], (times_s[1:] + times_s[:-1]) / 2, [last]])
-    clipped: Floats = np.clip(edges_s, 0.0, window.duration_s)
-    return clipped
-
-
 def _standardised(values: Floats, weights: Floats) -> tuple[Floats, float]:
     """Values with weighted mean 0 and spread 1, and the spread they had."""
     deviation = values - weights @ values
@@ -267,18 +252,3 @@ def _standardised(values: Floats, weights: Floats) -> tuple[Floats, float]:
     if spread < 1e-9:
         return np.zeros_like(values), 0.0
     return deviation / spread, spread
-
-
-def _suppressed(
-    starts_s: Floats, ends_s: Floats, scores: Floats, iou: float, limit: int
-) -> Positions:
-    """Non-maximum suppression: indices of what stays, best first."""
-    left = np.argsort(-scores, kind="stable")
-    kept: list[int] = []
-    while len(left) and len(kept) < limit:
-        best, left = left[0], left[1:]
-        kept.append(int(best))
-        shared = np.minimum(ends_s[left], ends_s[best]) - np.maximum(starts_s[left], starts_s[best])
-        union = np.maximum(ends_s[left], ends_s[best]) - np.minimum(starts_s[left], starts_s[best])
-        left = left[shared <= iou * union]
-    return np.array(kept, dtype=np.intp)

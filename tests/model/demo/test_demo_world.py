@@ -274,7 +274,7 @@ def test_a_model_that_says_yes_or_no_is_believed_frame_by_frame() -> None:
     sentence = Sentence("a ball on the table", pooled, pooled[None])
     window = Window(times_s, vectors, 1.0, 100.0)
     background = Background(
-        float(cosines.mean()), float(cosines.std()), 0.4, 100, vectors.mean(axis=0), scale, bias
+        float(cosines.mean()), float(cosines.std()), 100, vectors.mean(axis=0), scale, bias
     )
     trusting = PresenceCalibration(1.0, 0.0, 0.0, 0.0, 0.0, frame_trust=2.0)
     best = TrainingFreeLocalizer(calibration=trusting).localize(window, sentence, background)

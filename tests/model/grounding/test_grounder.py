@@ -14,12 +14,10 @@ from index.errors import ModelError
 from model.datasets.augment import gaps, paste, pieces, roll
 from model.datasets.windows import Sample, collate
 from model.grounding.calibration import (
-    Isotonic,
     Temperature,
     auroc,
     calibrator_from_json,
     expected_calibration_error,
-    fit_isotonic,
     fit_temperature,
     rejection_at_recall,
     risk_coverage,
@@ -35,7 +33,6 @@ from model.grounding.span import (
     SpanPooling,
     propose,
     span_iou,
-    suppress,
 )
 from model.grounding.temporal import SecondsEncoding, TemporalContext
 from model.training.losses import LossConfig, candidates, grounding_loss
@@ -280,12 +277,6 @@ def test_proposals_are_valid_and_include_the_obvious_one():
     assert spans.max() <= 30
 
 
-def test_suppression_keeps_the_best_of_each_group():
-    spans = torch.tensor([[0.0, 10.0], [1.0, 10.0], [20.0, 30.0]])
-    assert suppress(spans, torch.tensor([0.5, 0.9, 0.1]), 0.7, 10) == [1, 2]
-    assert suppress(spans, torch.tensor([0.5, 0.9, 0.1]), 0.7, 1) == [1]
-
-
 def test_span_iou_ignores_padding():
     spans = torch.tensor([[[0.0, 10.0]]])
     truth = torch.tensor([[[5.0, 15.0], [0.0, 10.0]]])
@@ -389,20 +380,9 @@ def test_temperature_recovers_the_scale_of_overconfident_logits():
     happened = rng.random(4000) < 1 / (1 + np.exp(-honest))
     fitted = fit_temperature(honest * 5 + 2, happened)
     assert fitted.temperature == pytest.approx(5.0, rel=0.15)
-    for calibrator in (fitted, fit_isotonic(honest * 5 + 2, happened)):
-        stated = calibrator.probability(honest * 5 + 2)
-        assert expected_calibration_error(stated, happened) < 0.03
-        assert calibrator_from_json(json.loads(json.dumps(calibrator.to_json()))) == calibrator
-
-
-def test_isotonic_never_falls_and_never_is_certain():
-    rng = np.random.default_rng(1)
-    logits = rng.normal(size=300)
-    fitted = fit_isotonic(logits, logits > 0)
-    assert isinstance(fitted, Isotonic)
-    curve = fitted.probability(np.linspace(-5, 5, 200))
-    assert (np.diff(curve) >= 0).all()
-    assert 0 < curve[0] < curve[-1] < 1
+    stated = fitted.probability(honest * 5 + 2)
+    assert expected_calibration_error(stated, happened) < 0.03
+    assert calibrator_from_json(json.loads(json.dumps(fitted.to_json()))) == fitted
 
 
 def test_rejection_and_risk():

@@ -13,13 +13,14 @@ from index.types import Background, EmbeddingSpace, ScoredSpan, Sentence, Span, 
 from model.datasets.windows import Sample, collate
 from model.grounding.calibration import Temperature
 from model.grounding.checkpoint import Checkpoint, save_checkpoint
+from model.grounding.frame_edges import edges_at_frames
 from model.grounding.grounder import Grounder, GrounderConfig
-from model.grounding.localizer import TrainedLocalizer, edge_times, finer_grid
+from model.grounding.localizer import TrainedLocalizer, finer_grid
 from model.training.losses import LossConfig, grounding_loss
 
 DIM = 16
 SPACE = EmbeddingSpace("demo", "r1", "resize 64", "", DIM)
-NOWHERE = Background(0.0, 1.0, 0.5, 100, np.zeros(DIM, np.float32))
+NOWHERE = Background(0.0, 1.0, 100, np.zeros(DIM, np.float32))
 
 
 def unit(vectors):
@@ -160,9 +161,9 @@ def test_the_answer_is_the_same_every_time(localizer):
 def test_edges_follow_the_true_times():
     times_s = np.array([10.0, 11.1, 11.9, 13.0])
     window = Window(times_s, np.zeros((4, DIM), np.float32), 1.0, 13.6)
-    np.testing.assert_allclose(edge_times(window), [10.0, 11.1, 11.9, 13.0, 13.6])
+    np.testing.assert_allclose(edges_at_frames(window), [10.0, 11.1, 11.9, 13.0, 13.6])
     start = Window(np.array([0.3, 1.0]), np.zeros((2, DIM), np.float32), 1.0, 50.0)
-    np.testing.assert_allclose(edge_times(start), [0.0, 1.0, 2.0])
+    np.testing.assert_allclose(edges_at_frames(start), [0.0, 1.0, 2.0])
 
 
 def test_coarse_frames_stand_for_the_finer_ones_they_cover():

@@ -12,17 +12,18 @@ from hypothesis import strategies as st
 from index.errors import ModelError
 from index.types import Background, ScoredSpan, Sentence, Span, Window
 from model.grounding.edges import EdgeSettings, tighten
+from model.grounding.frame_edges import edges_between_frames
+from model.grounding.logistic import sigmoid
 from model.grounding.presence import (
     CALIBRATION_NAME,
     PresenceCalibration,
     Witnesses,
     fit,
     frame_witnesses,
-    sigmoid,
     span_witnesses,
 )
 from model.grounding.scenes import cut_positions, novelty, scene_means
-from model.grounding.training_free import TrainingFreeLocalizer, edge_times
+from model.grounding.training_free import TrainingFreeLocalizer
 
 DIM = 32
 _RNG = np.random.default_rng(7)
@@ -51,7 +52,7 @@ def asking_for(number):
 
 
 def against(frames=1000, mean=0.0, std=0.15, scale=20.0, bias=-10.0):
-    return Background(mean, std, mean + 3 * std, frames, STYLE.astype(np.float32), scale, bias)
+    return Background(mean, std, frames, STYLE.astype(np.float32), scale, bias)
 
 
 def test_a_moment_is_found_with_its_edges():
@@ -167,7 +168,7 @@ def test_spans_lie_inside_the_video_best_first(frames, step_s, first_s, tail_s, 
 def test_edges_lie_between_frames(frames, step_s):
     times_s = np.arange(frames) * step_s
     window = Window(times_s, unit(np.ones((frames, 4))), step_s, float(times_s[-1] + step_s))
-    edges_s = edge_times(window)
+    edges_s = edges_between_frames(window)
     assert edges_s[0] == 0
     assert edges_s[-1] == window.duration_s
     assert ((edges_s[:-1] <= times_s) & (times_s < edges_s[1:])).all()

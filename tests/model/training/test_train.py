@@ -17,7 +17,7 @@ from model.datasets.augment import AugmentConfig
 from model.datasets.features import FeatureFolders
 from model.datasets.windows import Sample, collate
 from model.evaluation.inference import absent_presence, ask_others, predict
-from model.grounding.checkpoint import WEIGHTS, load_checkpoint, same_tensors
+from model.grounding.checkpoint import WEIGHTS, load_checkpoint
 from model.grounding.grounder import GrounderConfig
 from model.training.loading import loading_processes
 from model.training.losses import LossConfig
@@ -31,6 +31,11 @@ BRIEF = TrainConfig(
     epochs=3, batch_size=8, rate=2e-3, warmup_steps=2, average=0.9, patience=0,
     loss=LossConfig(proposed=8, jittered=8, random=8),
 )  # fmt: skip
+
+
+def same_tensors(one, other):
+    """Both hold the same names and exactly the same numbers."""
+    return one.keys() == other.keys() and all(torch.equal(t, other[n]) for n, t in one.items())
 
 
 class Silent:
