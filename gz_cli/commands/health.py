@@ -113,19 +113,26 @@ def _device(device: str | None) -> Check:
 
 def _library_and_model(library_dir: Path, device: str | None, *, repair: bool) -> Iterator[Check]:
     models: list[Check] = []
+    found: list[Check] = []
     try:
+        # Examined, and repaired, before anything is believed that it says.
+        found = list(_findings(library_dir, repair))
         with open_library(library_dir) as library:
             searchable = library.videos(searchable=True)
             frames = sum(row.frames for row in searchable)
             unusable = _unusable(library)
             models = [_model(library, device), *_grounding(library)]
-        yield from _library(
-            library_dir, f"{len(searchable):,} videos, {frames:,} frames{unusable}", repair
-        )
+        if all(check.ok for check in found):
+            sound = f"{len(searchable):,} videos, {frames:,} frames{unusable}, sound"
+            found.append(Check("library", True, f"{library_dir}: {sound}"))
     except NothingIndexedError:
-        yield Check("library", True, f"none yet in {library_dir}; make one: gz index FOLDER")
+        found.append(
+            Check("library", True, f"none yet in {library_dir}; make one: gz index FOLDER")
+        )
     except LibraryError as error:
-        yield _failed("library", error)
+        if all(check.ok for check in found):
+            found.append(_failed("library", error))
+    yield from found
     yield from models or [_model(None, device)]
 
 
@@ -147,16 +154,13 @@ def _grounding(library: Library) -> Iterator[Check]:
     yield Check("grounding", True, localizer.name)
 
 
-def _library(library_dir: Path, detail: str, repair: bool) -> Iterator[Check]:
+def _findings(library_dir: Path, repair: bool) -> Iterator[Check]:
     from index.indexing.check import check
 
-    findings = check(library_dir, repair)
-    for finding in findings:
+    for finding in check(library_dir, repair):
         sound = finding.repaired or finding.harmless
         what = f"{finding.what} (repaired)" if finding.repaired else finding.what
         yield Check("library", sound, what, finding.remedy, LibraryError.exit_code)
-    if all(finding.harmless for finding in findings):
-        yield Check("library", True, f"{library_dir}: {detail}, sound")
 
 
 def _model(library: Library | None, device: str | None) -> Check:

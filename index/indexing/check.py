@@ -12,7 +12,7 @@ from ..files import WriterLock, remove_partials, shown
 from ..store import audit
 from ..store.library import Library
 from ..store.salvage import salvage
-from ..store.schema import REBUILD, REPAIR
+from ..store.schema import REBUILD, REBUILD_ALONE, REPAIR
 from ..vectors.published import (
     NOTE_NAME,
     Publication,
@@ -114,15 +114,29 @@ def _salvaged(folder: Path, error: LibraryError) -> Finding:
         with WriterLock(folder):
             saved = salvage(folder)
     except LibraryError as refused:
-        return Finding(refused.message, refused.remedy)
+        return Finding(f"{refused.message}; {_cost_of_rebuilding(folder)}", refused.remedy)
     if saved is None:
-        return Finding(error.message, error.remedy)
+        return Finding(f"{error.message}; {_cost_of_rebuilding(folder)}", REBUILD_ALONE)
     return Finding(
-        f"{error.message}; {saved.videos} videos were saved into a new one, "
-        f"and the damaged file is kept as {shown(saved.aside)}",
-        "run `gz index` for the rest",
+        f"{error.message}; {saved.videos} videos were saved into a new one, {saved.lost} are to "
+        f"be indexed anew, and the damaged file is kept as {shown(saved.aside)}",
+        "run `gz index`",
         repaired=True,
     )
+
+
+def _cost_of_rebuilding(folder: Path) -> str:
+    """What has to be read again where nothing can be saved, as the search index remembers it."""
+    with contextlib.suppress(Stale):
+        current = read_note(folder)
+        if current is not None:
+            table = load_table(folder, current)
+            hours = table.rows / 3600
+            return (
+                "nothing of it can be saved, and `gz index --rebuild` reads about "
+                f"{len(table.segments):,} videos again, some {hours:,.1f} hours of them"
+            )
+    return "nothing of it can be saved, and `gz index --rebuild` reads all videos again"
 
 
 def _row_findings(library: Library, repair: bool) -> Iterator[Finding]:

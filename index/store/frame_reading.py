@@ -6,7 +6,6 @@ was proved when the library was opened.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ from ..files import shown
 from ..types import Times, Vectors
 from .contents import Contents, between, fault, is_as_listed, parsed
 from .reading import LibraryReader
-from .schema import REPAIR, explain
+from .schema import REPAIR, explained
 
 HalfVectors = npt.NDArray[np.float16]
 """float16 [T, D], as stored."""
@@ -137,19 +136,19 @@ class FrameReader(LibraryReader):
         """Times and vectors of consecutive chunks, each proved to be what was written."""
         if not len(wanted):
             return
-        rows = self._db.execute(
-            "SELECT first_frame, times, vectors FROM chunks WHERE version_id = ? "
-            "AND first_frame BETWEEN ? AND ? ORDER BY first_frame",
-            [version.id, int(wanted["first_frame"][0]), int(wanted["first_frame"][-1])],
-        )
+        with explained(self._path):
+            rows = self._db.execute(
+                "SELECT first_frame, times, vectors FROM chunks WHERE version_id = ? "
+                "AND first_frame BETWEEN ? AND ? ORDER BY first_frame",
+                [version.id, int(wanted["first_frame"][0]), int(wanted["first_frame"][-1])],
+            )
         firsts, checksums = wanted["first_frame"].tolist(), wanted["checksum"].tolist()
         for said in zip(firsts, checksums, strict=True):
             try:
-                row = rows.fetchone()
-            except sqlite3.DatabaseError as error:
-                if isinstance(explain(error, self._path), LibraryError):
-                    raise self._damaged_vectors(version.path) from error
-                raise explain(error, self._path) from error
+                with explained(self._path):
+                    row = rows.fetchone()
+            except LibraryError as error:
+                raise self._damaged_vectors(version.path) from error
             if row is None or not is_as_listed(*said, *row):
                 raise self._damaged_vectors(version.path)
             yield row[1], row[2]

@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..errors import LibraryError
 from ..failpoints import reached
 from . import audit
 from .checksums import digest, is_undamaged
 from .library import Library
 from .schema import DATABASE_NAME, explained, open_readable, open_writable, set_aside
+from .schema_repair import mended_copy
 
 _COPY_NAME = ".gz-salvage.db"
+_MENDED_NAME = ".gz-salvage-mended.db"
 _TABLES = ("videos", "versions", "chunks", "copies")
 _ROWS_PER_COMMIT = 500
 
@@ -46,11 +49,29 @@ def salvage(folder: Path) -> Salvaged | None:
         LibraryError: The file is no library of ours, or made by a newer gz.
         NoSpaceError: There is no room for the copy; nothing was changed.
     """
+    path, mended = folder / DATABASE_NAME, folder / _MENDED_NAME
+    _remove(mended)
+    try:
+        try:
+            saved = _saved_from(path, folder)
+        except LibraryError:
+            if not mended_copy(path, mended):
+                raise
+            return _saved_from(mended, folder)
+        if saved is None and mended_copy(path, mended):
+            return _saved_from(mended, folder)
+        return saved
+    finally:
+        _remove(mended)
+
+
+def _saved_from(source: Path, folder: Path) -> Salvaged | None:
+    """Makes the copy from the library itself, or from one whose schema was mended."""
     path, copy = folder / DATABASE_NAME, folder / _COPY_NAME
     _remove(copy)
     try:
         with (
-            contextlib.closing(open_readable(path)) as old,
+            contextlib.closing(open_readable(source)) as old,
             Library(folder, open_writable(copy), readonly=False) as new,
         ):
             if not _copy_rows(old, new, copy):
@@ -137,10 +158,13 @@ def _readable_rows(old: Any, table: str) -> Iterator[tuple[Any, ...]]:
 
 def _last_id(old: Any, table: str) -> int:
     """Highest row number of a table, or a number that it cannot exceed."""
+    likely = max(1_000_000, 64 * int(old.execute("PRAGMA page_count").fetchone()[0]))
     try:
-        return int(old.execute(f"SELECT max(id) FROM {table}").fetchone()[0] or 0)  # noqa: S608
+        last = int(old.execute(f"SELECT max(id) FROM {table}").fetchone()[0] or 0)  # noqa: S608
     except sqlite3.DatabaseError:
-        return 64 * int(old.execute("PRAGMA page_count").fetchone()[0])
+        return likely
+    # A damaged row number can be any; counting up to it might take for ever.
+    return min(last, likely)
 
 
 def _remove(copy: Path) -> None:

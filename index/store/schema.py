@@ -43,6 +43,9 @@ _NO_SPACE = {
     sqlite3.SQLITE_IOERR_SHMSIZE,
 }
 REPAIR = "run `gz doctor --repair`, then `gz index`"
+REBUILD_ALONE = (
+    "run `gz index --rebuild` on your folders to start anew; the old file is set aside, not deleted"
+)
 REBUILD = (
     "run `gz doctor --repair` to save what is sound, or `gz index --rebuild` on your folders "
     "to start anew; the old file is set aside, not deleted"
@@ -170,6 +173,10 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise explain(error, path) from error
+    except UnicodeDecodeError as error:
+        raise LibraryError(
+            f"the library {shown(path)} is damaged: {error.reason}", REBUILD
+        ) from error
 
 
 def open_writable(path: Path) -> Database:
