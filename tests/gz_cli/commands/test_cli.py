@@ -20,6 +20,7 @@ from media_factory import colour_video
 from terminal import GZ, Archive, environment, run
 from tiny_siglip import make_model
 
+from gz_cli.grounding import keep_grounder
 from gz_cli.views.found_clips import parse_result
 from index.files import WriterLock
 
@@ -452,6 +453,37 @@ def test_a_damaged_or_newer_library_ends_with_6_and_stays(copy: Archive, damage:
     ran = copy.run("doctor")
     assert ran.code == 6, ran.text + ran.err
     assert file.read_bytes() == bytes(data)
+
+
+def test_a_flipped_bit_ends_with_6_until_doctor_and_index_have_mended_it(copy: Archive) -> None:
+    query = ["find", "red", "--threshold", "0", "--json", "--no-refine"]
+    before = copy.run(*query).lines
+    file = copy.library / "library.db"
+    db = sqlite3.connect(file)
+    (vectors,) = db.execute("SELECT vectors FROM chunks ORDER BY id").fetchone()
+    db.close()
+    data = bytearray(file.read_bytes())
+    data[data.index(vectors) + 7] ^= 64
+    file.write_bytes(data)
+    for path in copy.library.glob("vectors*"):
+        path.unlink()
+    ran = copy.run(*query)
+    assert (ran.code, ran.out) == (6, b"")
+    assert ".mp4" in ran.err
+    assert "gz doctor --repair" in ran.err
+    assert copy.run("doctor").code == 6
+    assert copy.run("doctor", "--repair").code == 0
+    assert "1 file indexed" in copy.run("index").err
+    assert copy.run(*query).lines == before
+
+
+def test_a_damaged_note_of_the_grounding_ends_with_7(copy: Archive) -> None:
+    keep_grounder(copy.library, copy.library / "trained")
+    note = copy.library / "grounder.json"
+    note.write_bytes(note.read_bytes().replace(b"trained", b"traimed"))
+    ran = copy.run("find", "red")
+    assert ran.code == 7, ran.err
+    assert "gz train --use" in ran.err
 
 
 def test_errors_are_json_where_results_are(tmp_path: Path) -> None:
