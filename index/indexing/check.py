@@ -114,7 +114,9 @@ def _salvaged(folder: Path, error: LibraryError) -> Finding:
         with WriterLock(folder):
             saved = salvage(folder)
     except LibraryError as refused:
-        return Finding(f"{refused.message}; {_cost_of_rebuilding(folder)}", refused.remedy)
+        if refused.remedy != REBUILD:
+            return Finding(refused.message, refused.remedy)
+        return Finding(f"{refused.message}; {_cost_of_rebuilding(folder)}", REBUILD_ALONE)
     if saved is None:
         return Finding(f"{error.message}; {_cost_of_rebuilding(folder)}", REBUILD_ALONE)
     return Finding(

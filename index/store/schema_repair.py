@@ -42,13 +42,15 @@ def mended_copy(path: Path, copy: Path) -> bool:
             shutil.copyfile(part, copy.with_name(copy.name + suffix))
     with copy.open("r+b") as file:
         found = bytearray(file.read(100))
-        of_this_version = int.from_bytes(found[_VERSION], "big") == schema_version()
+        version = int.from_bytes(found[_VERSION], "big", signed=True)
+        if version > schema_version():
+            return False  # What a newer gz wrote is not ours to judge.
         for part_of_head in _CONSTANT:
             found[part_of_head] = head[part_of_head]
         file.seek(0)
         file.write(found)
     with contextlib.suppress(sqlite3.DatabaseError, UnicodeDecodeError):
-        return _schema_mended(copy, expected, exact=not of_this_version)
+        return _schema_mended(copy, expected, exact=version != schema_version())
     return False
 
 

@@ -161,6 +161,8 @@ def _mended(home: Home, scratch: Path, truth: str, what: str) -> tuple[str, str]
     try:
         findings = check(scratch, repair=True)
         if not all(finding.repaired or finding.harmless for finding in findings):
+            if any("newer gz" in finding.what for finding in findings):
+                return "taken for a newer library's", what
             needs = [finding for finding in findings if "--rebuild" in finding.remedy]
             return ("needs --rebuild" if needs else "NOT MENDED", f"{what}: {findings}")
         left = check(scratch)
