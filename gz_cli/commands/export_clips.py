@@ -76,12 +76,14 @@ def export_clips(
     With --json one line for each clip and one for the whole.
     """
     from index.clips.export import ExportOptions
+    from index.clips.files import require_writable
 
     settings = settings_of(ctx)
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
     options = ExportOptions(
         out=out, mode=cast("Mode", mode), pad_s=pad_s, container=container, overwrite=overwrite
     )
+    require_writable(out)
     clips = _wanted(screen, settings, query, source, device, limit)
     _cut_all(screen, clips, options)
 

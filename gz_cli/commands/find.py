@@ -93,6 +93,10 @@ def find(
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
     if settings.as_json and (paths or print0):
         raise UsageError("--json and --paths or --print0 exclude each other.")
+    if thumbs is not None:
+        from index.clips.files import require_writable
+
+        require_writable(thumbs, "pictures", "--thumbs")
     request = FindRequest(
         query=query,
         limit=limit,

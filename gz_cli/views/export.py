@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .render import Progress, Screen, display_safe, path_fields
+from .render import Progress, Screen, as_sentence, display_safe, path_fields
 from .timecode import clock_ms
 
 if TYPE_CHECKING:
@@ -55,12 +55,20 @@ def show_export_summary(
         screen.json("summary", {"clips": done, "failed": failed, **where})
     for result in results:
         if result.failure is not None:
-            screen.warning(f"no clip: {result.failure.message}; {result.failure.remedy}")
+            said = (result.failure.message, result.failure.remedy)
+            screen.warning(" ".join(["no clip:", *(as_sentence(text) for text in said if text)]))
+    numbered = sum(result.numbered for result in results)
+    if numbered:
+        files = "1 file is" if numbered == 1 else f"{numbered} files are"
+        screen.note(
+            f"{files} numbered anew (_2, _3 ...), because files of the same names were there "
+            "already; --overwrite replaces them."
+        )
     clips = "1 clip" if done == 1 else f"{done} clips"
     unverified = sum(result.ok and not result.verified for result in results)
-    told = [clips] + ([f"{failed} failed"] if failed else [])
+    told = [f"{clips} cut"] + ([f"{failed} failed"] if failed else [])
     told += [f"{unverified} could not be verified"] if unverified else []
-    screen.note(", ".join(told) + (f"; manifest: {manifest}" if manifest else ""))
+    screen.note(", ".join(told) + (f"; manifest: {manifest}" if manifest else "") + ".")
 
 
 def _fields(result: ClipResult) -> dict[str, object]:
@@ -76,6 +84,7 @@ def _fields(result: ClipResult) -> dict[str, object]:
         "frames": result.frames,
         "mode": result.mode,
         "verified": result.verified,
+        "numbered": result.numbered,
         "sha256": result.clip_sha256,
         "source_sha256": result.source_sha256,
         "notes": list(result.notes),

@@ -21,6 +21,7 @@ def write_thumbs(screen: Screen, hits: Sequence[Hit], folder: Path) -> None:
     from index.clips.files import safe_stem
     from index.sampling.stills import jpeg, picture_at
 
+    folder = folder.expanduser().absolute()
     folder.mkdir(parents=True, exist_ok=True)
     for hit in hits:
         try:

@@ -63,20 +63,24 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         if self.mode not in ("exact", "copy"):
-            raise UsageError(f"unknown mode {self.mode!r}", "choose exact or copy")
+            raise UsageError(
+                f"There is no mode {self.mode!r}.", "Choose exact or copy with --mode."
+            )
         if self.container not in MUXERS:
             raise UsageError(
-                f"clips cannot be written as {self.container!r}",
-                f"choose a format of {', '.join(MUXERS)}",
+                f"Clips cannot be written as {self.container!r}.",
+                f"Choose one of {', '.join(MUXERS)} with --format.",
             )
         if self.mode == "copy" and self.container not in _EDIT_LISTS:
             raise UsageError(
-                f"a copied clip can begin between key frames in mp4 and mov, not in "
-                f"{self.container}",
-                "choose --format mp4, or --mode exact",
+                f"A copied clip can begin between key frames in mp4 and mov, but not in "
+                f"{self.container}.",
+                "Choose --format mp4, or --mode exact.",
             )
         if not (math.isfinite(self.pad_s) and self.pad_s >= 0):
-            raise UsageError(f"padding of {self.pad_s} s makes no sense", "give 0 or more seconds")
+            raise UsageError(
+                f"Padding of {self.pad_s} s makes no sense.", "Give --pad 0 or more seconds."
+            )
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,8 @@ class ClipResult:
     frames: int = 0
     verified: bool = False
     """The clip was decoded: frame count, times, first and last picture are as asked."""
+    numbered: bool = False
+    """A file of its name was there, so it got a number."""
     notes: tuple[str, ...] = ()
     source_sha256: str = ""
     source_bytes: int = 0
@@ -199,8 +205,8 @@ class _Export:
             if self._is_full(error):
                 raise no_space(self._folder) from error
             failure = MediaError(
-                f"{shown(request.source)} could not be cut: {error}",
-                "play it at that place to see whether it is damaged",
+                f"{shown(request.source)} could not be cut: {error}.",
+                "Play it at that place to see whether it is damaged.",
             )
             failure.__cause__ = error
             return ClipResult(request, self._options.mode, failure=failure)
@@ -215,12 +221,17 @@ class _Export:
             )
             verified, notes = self._verified(part, request, cut)
             if cut.end < request.end_s - _SHORT_S:
-                notes += (f"ends at {float(cut.end):.3f} s: nothing can be read after that",)
+                notes += (
+                    f"the clip ends at {float(cut.end):.3f} s: nothing can be read after that",
+                )
             digest = self._digest(request.source, state) if options.hash_source else ""
             if not FileStat.read(request.source).same_content_as(state):
                 raise _changed(request, "while it was being cut")
             clip_sha256, clip_bytes = sha256_file(part), part.stat().st_size
-            path = self._publish(part, request, cut)
+            wanted = self._folder / clip_name(
+                request.stem, float(cut.start), float(cut.end), options.container
+            )
+            path = self._publish(part, wanted, request)
         return ClipResult(
             request=request,
             mode=options.mode,
@@ -229,6 +240,7 @@ class _Export:
             end_s=float(cut.end),
             frames=len(cut.times),
             verified=verified,
+            numbered=path != wanted,
             notes=notes,
             source_sha256=digest,
             source_bytes=state.size_bytes,
@@ -245,14 +257,12 @@ class _Export:
         verdict = verify(part, request.source, cut, lossless)
         if lossless and not verdict.verified:
             raise MediaError(
-                f"{shown(request.source)} cannot be copied to the frame here: {verdict.note}",
-                "cut it with --mode exact",
+                f"{shown(request.source)} cannot be copied to the frame here: {verdict.note}.",
+                "Cut it with --mode exact.",
             )
         return verdict.verified, (*cut.notes, *([verdict.note] if verdict.note else []))
 
-    def _publish(self, part: Path, request: ClipRequest, cut: Cut) -> Path:
-        name = clip_name(request.stem, float(cut.start), float(cut.end), self._options.container)
-        target = self._folder / name
+    def _publish(self, part: Path, target: Path, request: ClipRequest) -> Path:
         with contextlib.suppress(OSError):
             if target.samefile(os.fsdecode(request.source)):
                 return publish(part, target, overwrite=False)
@@ -287,7 +297,8 @@ def _padded(request: ClipRequest, pad_s: float) -> tuple[Fraction, Fraction]:
     ends = (request.start_s, request.end_s)
     if not all(math.isfinite(end) for end in ends) or not 0 <= ends[0] < ends[1]:
         raise UsageError(
-            f"a clip from {ends[0]} s to {ends[1]} s makes no sense", "start must be before end"
+            f"A clip from {ends[0]} s to {ends[1]} s makes no sense.",
+            "The start must lie before the end.",
         )
     pad = Fraction(pad_s)
     return max(Fraction(0), Fraction(request.start_s) - pad), Fraction(request.end_s) + pad
@@ -301,13 +312,13 @@ def _present(request: ClipRequest) -> FileStat:
             raise _changed(request, "since it was indexed")
     except OSError as error:
         raise MediaError(
-            f"{shown(request.source)} is missing or cannot be read: {error.strerror}",
-            "connect its drive, or run `gz index` on the place it was moved to",
+            f"{shown(request.source)} is missing or cannot be read: {error.strerror}.",
+            "Connect its drive, or run gz index on the place that it was moved to.",
         ) from error
     return state
 
 
 def _changed(request: ClipRequest, when: str) -> MediaError:
     return MediaError(
-        f"{shown(request.source)} has changed {when}", "run `gz index` on it and find again"
+        f"{shown(request.source)} has changed {when}.", "Run gz index on it, and search again."
     )

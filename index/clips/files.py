@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
 import secrets
+import tempfile
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +81,34 @@ def open_folder(folder: Path) -> Path:
         raise _unwritable(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
     _sweep(folder)
     return folder
+
+
+def require_writable(folder: Path, what: str = "clips", option: str = "--out") -> None:
+    """Returns when files can be put into a folder, and leaves no trace of having tried.
+
+    Args:
+        folder: Need not be there yet.
+        what: What is to be put there, for the message.
+        option: Where a person names the folder, for the message.
+
+    Raises:
+        UsageError: It cannot be made or written to.
+        NoSpaceError: The disk is full.
+    """
+    made: list[Path] = []
+    try:
+        folder = folder.expanduser().absolute()
+        missing = list(itertools.takewhile(lambda p: not p.is_dir(), (folder, *folder.parents)))
+        for parent in reversed(missing):
+            parent.mkdir()
+            made.append(parent)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, RuntimeError) as error:
+        raise _unwritable(folder, error, what, option) from error
+    finally:
+        for parent in reversed(made):
+            with contextlib.suppress(OSError):
+                parent.rmdir()
 
 
 @contextlib.contextmanager
@@ -185,10 +215,13 @@ def _held(path: Path) -> bool:
     return False
 
 
-def _unwritable(folder: Path, error: OSError) -> GzError:
-    if is_no_space(error):
+def _unwritable(
+    folder: Path, error: BaseException, what: str = "clips", option: str = "--out"
+) -> GzError:
+    if isinstance(error, OSError) and is_no_space(error):
         return no_space(folder)
+    why = getattr(error, "strerror", None) or error
     return UsageError(
-        f"cannot write clips to {shown(folder)}: {error.strerror or error}",
-        "choose another folder with --out",
+        f"{what.capitalize()} cannot be written to {shown(folder)}: {why}.",
+        f"Choose another folder with {option}.",
     )

@@ -345,6 +345,45 @@ def test_the_last_hits_are_cut_without_repeating_them(copy: Archive) -> None:
     before = {clip: clip.read_bytes() for clip in clips}
     again = copy.run("export-clips", "--out", out)
     assert {clip: clip.read_bytes() for clip in clips} == before, again.err
+    assert "numbered anew (_2" in again.err
+    assert "numbered" not in ran.err
+    assert (out / "manifest_2.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["find", "a dog", "--thumbs", "/proc/x"],
+        ["find", "a dog", "--thumbs", "file/x"],
+        ["export-clips", "a dog", "--out", "/proc/x/y"],
+        ["export-clips", "a dog", "--out", "file"],
+        ["export-clips", "a dog", "--out", "~nobody-at-all/x"],
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_opened(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    ran = run(*arguments, library=tmp_path / "none")
+    assert ran.code == 2, ran.err
+    assert f"cannot be written to {arguments[-1][:1]}" in ran.err.replace(f"{tmp_path}/", "")
+    assert arguments[-2] in ran.err, "the option that names another"
+
+
+def test_a_search_that_never_began_leaves_no_folder(tmp_path: Path) -> None:
+    for option in (["find", "a dog", "--thumbs"], ["export-clips", "a dog", "--out"]):
+        ran = run(*option, tmp_path / "new" / "folder", library=tmp_path / "none")
+        assert ran.code == 4, ran.err
+    assert not (tmp_path / "new").exists()
+
+
+def test_places_without_videos_are_told_before_the_model_is_opened(copy: Archive) -> None:
+    with sqlite3.connect(copy.library / "library.db") as db:
+        db.execute("UPDATE meta SET value = '/no/model' WHERE key = 'model_spec'")
+    db.close()
+    ran = copy.run("find", "a dog", "--in", "/nowhere/at/all")
+    assert ran.code == 2, ran.err
+    assert "No indexed video lies in /nowhere/at/all." in ran.err
 
 
 def test_hits_from_a_pipe_become_clips(copy: Archive) -> None:
