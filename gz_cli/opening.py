@@ -64,6 +64,7 @@ def open_encoder(
     from model.siglip.encoder import load_encoder
 
     with screen.progress() as progress:
+        progress.update(None, "opening the model")
         return load_encoder(
             spec,
             adapter,

@@ -94,8 +94,8 @@ class Searcher:
         from index.search.request import check_request
 
         check_request(request)
+        library, encoder = self._opened(request)
         with self._screen.progress() as progress:
-            library, encoder = self._opened(request)
             result = find(
                 library,
                 self._cache,

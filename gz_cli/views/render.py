@@ -259,13 +259,17 @@ class Progress:
         self._every_s = every_s
         self._now = now
         self._told_s = now()
+        self._moves = screen.error_look.animated and not screen.quiet and not screen.as_json
         self._bar: tuple[RichProgress, TaskID] | None = None
-        if screen.error_look.animated and not screen.quiet and not screen.as_json:
-            self._bar = _moving_bar(screen.error_look.colours)
 
     def update(self, share: float | None, text: str) -> None:
-        """Shows a share from 0 to 1 (None while unknown) and what is going on."""
-        if self._bar is not None:
+        """Shows a share from 0 to 1 (None while unknown) and what is going on.
+
+        A moving line begins here, not earlier: one without words tells nobody anything.
+        Elsewhere nothing is said of a share of 0, when there is nothing to tell yet.
+        """
+        if self._moves:
+            self._bar = self._bar or _moving_bar(self._screen.error_look.colours)
             bar, task = self._bar
             bar.update(
                 task,
@@ -273,7 +277,7 @@ class Progress:
                 completed=share or 0.0,
                 description=display_safe(text),
             )
-        elif self._now() - self._told_s >= self._every_s:
+        elif share != 0 and self._now() - self._told_s >= self._every_s:
             self._told_s = self._now()
             percent = "" if share is None else f"{share:4.0%}  "
             self._screen.note(percent + text)

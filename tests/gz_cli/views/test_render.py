@@ -181,6 +181,19 @@ def test_without_a_terminal_progress_is_a_plain_line_now_and_then(
     assert capfd.readouterr().err == " 40%  file 10\n 80%  file 20\n"
 
 
+def test_without_a_terminal_a_step_that_just_begins_is_not_told(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    now = [0.0]
+    progress = Progress(Screen(), every_s=10.0, now=lambda: now[0])
+    now[0] = 11.0
+    progress.update(0.0, "looking again")
+    now[0] = 12.0
+    progress.update(0.5, "looking again")
+    progress.close()
+    assert capfd.readouterr().err == " 50%  looking again\n"
+
+
 def test_a_terminal_that_lacks_letters_gets_escapes() -> None:
     code = "from gz_cli.views.render import Screen; Screen().result('ü日')"
     ran = subprocess.run(
