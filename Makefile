@@ -55,7 +55,7 @@ demo-model: $(STAMP)
 	  model/demo/weights/grounder/
 	$(BIN)/python -P -m model.demo.calibrating --grounder --archives 4
 
-# Measures, and writes the README's table; BENCH names some, or is --all.
+# Measures, and writes docs/benchmarks.md and the README's rows; BENCH names some, or is --all.
 bench: $(STAMP)
 	$(BIN)/python tests/benchmarks/table.py $(BENCH)
 

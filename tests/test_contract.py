@@ -317,15 +317,18 @@ def test_readme_shows_the_help_of_every_command(update_goldens: bool) -> None:
     assert shown == real, "stale: run pytest tests/test_contract.py --update-goldens"
 
 
-def test_readme_shows_the_figures_that_were_measured() -> None:
-    """Nobody writes the benchmark table by hand: `make bench` renders what it measured."""
+def test_pages_show_the_figures_that_were_measured() -> None:
+    """Nobody writes the benchmark tables by hand: `make bench` renders what it measured."""
     spec = importlib.util.spec_from_file_location("table", ROOT / "tests/benchmarks/table.py")
     assert spec is not None
     assert spec.loader is not None
     table = importlib.util.module_from_spec(spec)
     sys.modules["table"] = table
     spec.loader.exec_module(table)
-    assert table.table(table.kept()) in (ROOT / "README.md").read_text("utf-8")
+    assert table.table(table.kept()) in (ROOT / "docs/benchmarks.md").read_text("utf-8")
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert table.telling(table.kept()) in readme
+    assert "(docs/benchmarks.md)" in readme
     assert set(table.kept()) <= set(table.BENCHMARKS)
     for benchmark in table.BENCHMARKS.values():
         assert (ROOT / "tests/benchmarks" / benchmark.command.split()[0]).exists()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -260,6 +262,14 @@ def test_all_missing_keys_of_a_row_are_named_at_once(tmp_path):
     path = put(tmp_path / "mine.jsonl", lines({"video": "a", "start": 1, "end": 2}))
     (problem,) = read_annotations(path).problems
     assert problem.what == "no query, start_s, end_s; the row has 'video', 'start', 'end'"
+
+
+def test_the_list_that_the_readme_shows_is_read(tmp_path):
+    readme = Path(__file__).parents[3] / "README.md"
+    (example,) = re.findall(r"```csv\n(.*?)```", readme.read_text("utf-8"), re.DOTALL)
+    (record,) = read_annotations(put(tmp_path / "marked.csv", example)).checked()
+    assert (record.video, record.duration_s) == ("kitchen", 240.0)
+    assert record.windows == ((12.5, 19.0), (101.0, 108.2))
 
 
 def test_our_own_jsonl(tmp_path):
