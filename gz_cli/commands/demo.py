@@ -15,7 +15,7 @@ import typer
 from index.errors import UsageError
 
 from ..options import DebugOption, JsonOption, QuietOption, settings_of
-from ..views.demo import WAYS, DemoOutcome, Way, show_answers, show_intro, show_outcome
+from ..views.demo import WAYS, DemoOutcome, Way, show_intro, show_outcome
 from ..views.render import Screen
 
 if TYPE_CHECKING:
@@ -32,11 +32,19 @@ def demo(
     ctx: typer.Context,
     keep: Annotated[
         Path | None,
-        typer.Option("--keep", metavar="DIR", help="Make it there and leave it, to try more."),
+        typer.Option(
+            "--keep",
+            metavar="DIR",
+            help="Make the archive and its library in this new folder and leave them there.",
+        ),
     ] = None,
     seed: Annotated[
-        int, typer.Option("--seed", min=0, metavar="N", help="Another archive of the same world.")
+        int,
+        typer.Option("--seed", min=0, metavar="N", help="Make another archive of the same world."),
     ] = _SEED,
+    every: Annotated[
+        bool, typer.Option("--all", help="Show the answers to all queries, not to a few.")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
@@ -51,9 +59,7 @@ def demo(
     show_intro(screen, seed)
     with _folder(keep) as folder:
         outcome = _run(screen, folder, seed)
-        if not screen.as_json:
-            show_answers(screen, outcome)
-        show_outcome(screen, outcome, seed, keep)
+        show_outcome(screen, outcome, seed, keep, every)
 
 
 @contextmanager
@@ -70,12 +76,12 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 
 def _run(screen: Screen, folder: Path, seed: int) -> DemoOutcome:
-    from model.demo.archive import make_archive, score
+    from model.demo.archive import score
 
     seconds: dict[str, float] = {}
     with _timed(seconds, "render"):
-        screen.note("Rendering an archive that the model has never seen ...")
-        archive = make_archive(folder / "videos", seed)
+        screen.note("Making six videos that the model has never seen ...")
+        archive = _rendered(screen, folder, seed)
     with _timed(seconds, "index"):
         summary = _index(screen, folder, archive)
     with _timed(seconds, "find"):
@@ -84,6 +90,17 @@ def _run(screen: Screen, folder: Path, seed: int) -> DemoOutcome:
         clips = _export(screen, folder, found[WAYS[-1]])
     scores = {way: score(answers) for way, answers in found.items()}
     return DemoOutcome(archive, summary, found[WAYS[-1]], scores, clips, seconds)
+
+
+def _rendered(screen: Screen, folder: Path, seed: int) -> DemoArchive:
+    from model.demo.archive import make_archive
+
+    with screen.progress() as progress:
+
+        def watch(done: int, total: int) -> None:
+            progress.update(done / total, f"making video {min(done + 1, total)} of {total}")
+
+        return make_archive(folder / "videos", seed, watch=watch)
 
 
 @contextmanager
@@ -103,6 +120,7 @@ def _index(screen: Screen, folder: Path, archive: DemoArchive) -> IndexSummary:
     encoder = open_encoder(screen, "demo", None, None)
     plain = Screen(quiet=screen.quiet)
     with plain.progress() as progress:
+        progress.update(None, "indexing: opening the model")
         summary = index_paths(
             folder / "library",
             [archive.folder],
@@ -131,7 +149,8 @@ def _find_all(
         cache, sentences = VectorCache.load(library), SentenceCache(folder / "library")
         localizers = {True: open_localizer(library), False: open_training_free(library)}
         for number, query in enumerate(archive.queries, 1):
-            progress.update(number / len(archive.queries), f"finding: {query.text}")
+            share = (number - 1) / len(archive.queries)
+            progress.update(share, f"finding {number} of {len(archive.queries)}: {query.text}")
             for way in WAYS:
                 request = FindRequest(query.text, limit=5, refine=way.refine)
                 localizer = localizers[way.trained]

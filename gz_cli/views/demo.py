@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from .timecode import clock, spoken_length
 if TYPE_CHECKING:
     from index.clips.export import ClipResult
     from index.indexing.progress import IndexSummary
-    from index.types import FindResult, Span
+    from index.types import FindResult, Hit, Span
     from model.demo.archive import DemoArchive, DemoQuery, DemoScores
 
 
@@ -50,81 +51,37 @@ class DemoOutcome:
 def show_intro(screen: Screen, seed: int) -> None:
     """Says plainly what this is and what it is not."""
     for line in (
-        "A small invented world: rooms, coloured things that come, meet and go, slides with words.",
-        "The demo model was trained from scratch on it and knows nothing else: it shows how gz",
-        f"works, not how well the real models see. Nothing is downloaded. (Archive {seed}.)",
+        "A small invented world: rooms, coloured things that come, meet and go, slides",
+        "with words. The demo model was trained from scratch on it and knows nothing",
+        "else: it shows how gz works, not how well the real models see. Nothing is",
+        f"downloaded, and it takes a minute. (Archive {seed}; --seed makes others.)",
     ):
         screen.note(line)
 
 
-def show_answers(screen: Screen, outcome: DemoOutcome) -> None:
-    """A line for each query: the best hit, the truth, and how they overlap."""
-    rows = [
-        [screen.styled(title, "bold") for title in ("asked for", "found", "truth", "IoU", "sure")]
-    ]
-    rows += [_row(screen, query, result) for query, result in outcome.answers.items()]
-    screen.table(rows)
-    screen.result()
-
-
-def _row(screen: Screen, query: DemoQuery, result: FindResult) -> list[str]:
-    hit = result.hits[0] if result.hits else None
-    if query.path is None:
-        found = "not found" if hit is None else _place(hit.path, hit.span)
-        style = "green" if hit is None else "red"
-        sure = sureness(hit.presence) if hit else ""
-        return [query.text, screen.styled(found, style), "never happens", "", sure]
-    truth = _place(bytes(query.path), query.spans[0])
-    if len(query.spans) > 1:
-        truth += f" (+{len(query.spans) - 1})"
-    if hit is None:
-        return [query.text, screen.styled("not found", "red"), truth, "", ""]
-    same_file = hit.path == bytes(query.path)
-    overlap = max(hit.span.iou(span) for span in query.spans) if same_file else 0.0
-    style = "green" if overlap >= 0.5 else "red"
-    return [
-        query.text,
-        screen.styled(_place(hit.path, hit.span), style),
-        truth,
-        f"{overlap:.2f}",
-        sureness(hit.presence),
-    ]
-
-
-def _place(path: bytes, span: Span) -> str:
-    name = Path(os.fsdecode(path)).name
-    return f"{name} {_tenths(span.start_s)}-{_tenths(span.end_s)}"
-
-
-def _tenths(seconds: float) -> str:
-    tenths = round(seconds * 10)
-    return f"{clock(tenths // 10)[2:]}.{tenths % 10}"
-
-
-def show_outcome(screen: Screen, outcome: DemoOutcome, seed: int, keep: Path | None) -> None:
-    """The scores over all queries, the clips that were cut, and how long each step took."""
+def show_outcome(
+    screen: Screen, outcome: DemoOutcome, seed: int, keep: Path | None, every: bool
+) -> None:
+    """The scores over all queries, some answers beside the truth, and what else was done."""
     if screen.as_json:
         screen.json("demo", _fields(outcome, seed))
         return
     _show_scores(screen, outcome)
+    _show_answers(screen, outcome, every)
     verified = sum(clip.verified for clip in outcome.clips)
-    screen.note(
-        f"{len(outcome.clips)} clips cut; {verified} verified by decoding them: "
-        "first and last frame are those asked for."
-    )
+    clips = len(outcome.clips)
+    screen.note(f"{clips} clips were cut; decoding them again showed {verified} to be as asked.")
     steps = ", ".join(f"{name} {spoken_length(s)}" for name, s in outcome.seconds.items())
     screen.note(f"Time: {steps}.")
     if keep is not None:
         library = shell_quoted(str(keep.expanduser().absolute() / "library"))
         query = next(iter(outcome.answers)).text
-        screen.note(f'Try more: gz find --library {library} "{query}"')
+        screen.note(f'To try more: gz find --library {library} "{query}"')
 
 
 def _show_scores(screen: Screen, outcome: DemoOutcome) -> None:
     """A column for each way of searching; the last one is what `gz find` does."""
-    titles = ["measure"]
-    for way in outcome.scores:
-        titles.append(("trained" if way.trained else "training-free") + ", 4 fps" * way.refine)
+    titles = ["", *(_title(way) for way in outcome.scores)]
     measures: dict[str, Callable[[DemoScores], str]] = {
         "first hit right (IoU >= 0.5)": lambda scores: f"{scores.r1_50:.0%}",
         "first hit tight (IoU >= 0.7)": lambda scores: f"{scores.r1_70:.0%}",
@@ -137,11 +94,97 @@ def _show_scores(screen: Screen, outcome: DemoOutcome) -> None:
         [name, *(words(scores) for scores in outcome.scores.values())]
         for name, words in measures.items()
     ]
+    screen.result()
     screen.table(rows)
     scores = next(iter(outcome.scores.values()))
     screen.note(
-        f"{scores.queries} queries about what happens, {scores.absent} about what does not."
+        f"{scores.queries} queries are about what happens, {scores.absent} about what does not. "
+        "The last column is"
     )
+    screen.note("what gz find does: a trained model that looks again at the edges it finds.")
+    screen.result()
+
+
+def _title(way: Way) -> str:
+    if way.refine:
+        return "+ 4 fps"
+    return "trained" if way.trained else "training-free"
+
+
+_STYLES = {
+    "right": "green",
+    "rightly not found": "green",
+    "wrong": "red",
+    "lost": "red",
+    "found, but never happens": "red",
+}
+"""Verdicts on an answer, and how they look."""
+
+
+def _show_answers(screen: Screen, outcome: DemoOutcome, every: bool) -> None:
+    """Queries with their answers and the truth: all, or the first of every kind."""
+    shown = list(outcome.answers.items())
+    if not every:
+        telling: dict[tuple[str, str], tuple[DemoQuery, FindResult]] = {}
+        for query, result in shown:
+            telling.setdefault((query.kind, _verdict(query, result)), (query, result))
+        shown = list(telling.values())
+    for query, result in shown:
+        verdict = _verdict(query, result)
+        first, *rest = textwrap.wrap(f"{verdict}: {query.text}", _WIDTH, subsequent_indent="  ")
+        screen.result(screen.styled(verdict, _STYLES[verdict]) + first.removeprefix(verdict))
+        for line in [*rest, *_answer(query, result)]:
+            screen.result(screen.styled(line, "dim") if line.startswith("    ") else line)
+    screen.result()
+    if not every:
+        screen.note(f"These are {len(shown)} of {len(outcome.answers)} answers; --all shows all.")
+
+
+_WIDTH = 78
+
+
+def _verdict(query: DemoQuery, result: FindResult) -> str:
+    hit = result.hits[0] if result.hits else None
+    if query.path is None:
+        return "rightly not found" if hit is None else "found, but never happens"
+    if hit is None:
+        return "lost"
+    return "right" if _overlap(query, hit) >= 0.5 else "wrong"
+
+
+def _overlap(query: DemoQuery, hit: Hit) -> float:
+    if query.path is None or hit.path != bytes(query.path):
+        return 0.0
+    return max(hit.span.iou(span) for span in query.spans)
+
+
+def _answer(query: DemoQuery, result: FindResult) -> list[str]:
+    """What was found and what is true; nothing where both are nothing."""
+    hit = result.hits[0] if result.hits else None
+    told = [] if hit is None else [f"{_place(hit.path, hit.span)}, {sureness(hit.presence)}"]
+    if query.path is not None:
+        near = max(query.spans, key=lambda span: 0.0 if hit is None else hit.span.iou(span))
+        if hit is not None and hit.path == bytes(query.path):
+            told.append(f"truth {_times(near)}, IoU {_overlap(query, hit):.2f}")
+        else:
+            told.append(f"truth {_place(bytes(query.path), near)}")
+    whole = "    " + "; ".join(told)
+    if len(whole) <= _WIDTH:
+        return [whole] if told else []
+    return [f"    {part}" for part in told]
+
+
+def _place(path: bytes, span: Span) -> str:
+    return f"{Path(os.fsdecode(path)).name} {_times(span)}"
+
+
+def _times(span: Span) -> str:
+    return f"{_tenths(span.start_s)}-{_tenths(span.end_s)}"
+
+
+def _tenths(seconds: float) -> str:
+    tenths = round(seconds * 10)
+    return f"{clock(tenths // 10)[2:]}.{tenths % 10}"
 
 
 def _fields(outcome: DemoOutcome, seed: int) -> dict[str, Any]:
@@ -163,6 +206,7 @@ def _fields(outcome: DemoOutcome, seed: int) -> dict[str, Any]:
                 "video": query.path.name if query.path else None,
                 "truth_s": [[span.start_s, span.end_s] for span in query.spans],
                 "found": bool(result.hits),
+                "verdict": _verdict(query, result),
                 "hits": [hit_fields(hit) for hit in result.hits],
             }
             for query, result in outcome.answers.items()

@@ -7,7 +7,7 @@ seeds far above them, so no scene of an archive was ever trained on.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -148,13 +148,19 @@ def write_video(path: Path, pictures: Iterable[Picture]) -> None:
         container.mux(stream.encode())
 
 
-def make_archive(folder: Path, seed: int, videos: int = 6) -> DemoArchive:
+def make_archive(
+    folder: Path,
+    seed: int,
+    videos: int = 6,
+    watch: Callable[[int, int], None] = lambda done, total: None,
+) -> DemoArchive:
     """Writes the video files of an archive and says what is in them.
 
     Args:
         folder: Made if it is not there; files of the same names are replaced.
         seed: Decides scripts, sentences and truth.
         videos: How many files, 1 to 6.
+        watch: Told how many files are done, and of how many.
 
     Returns:
         Absolute paths with their scripts, and about 70 queries for six videos.
@@ -168,7 +174,8 @@ def make_archive(folder: Path, seed: int, videos: int = 6) -> DemoArchive:
         for name, script in zip(names, make_scripts(rng, videos), strict=True)
     ]
     lines = [timeline(video.script) for video in made]
-    for video, states in zip(made, lines, strict=True):
+    for done, (video, states) in enumerate(zip(made, lines, strict=True)):
+        watch(done, len(made))
         write_video(video.path, frames_of(states))
     return DemoArchive(folder, tuple(made), make_queries(rng, made, lines))
 
