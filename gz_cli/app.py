@@ -25,10 +25,11 @@ from .options import DebugOption, LibraryOption, QuietOption, Settings, settings
 from .views.render import OutputClosed, Screen
 
 _EPILOG = (
-    "Exit status: 0 fine; 1 find found nothing; 2 usage; 3 finished, but some files failed; "
-    "4 nothing could be indexed; 5 the library is locked by another writer; 6 the library is "
+    "Exit status: 0 all went well; 1 nothing was found; 2 the command line makes no sense; "
+    "3 finished, but some files failed; 4 nothing is indexed; 5 the library is locked by "
+    "another writer; 6 the library is "
     "damaged or made by a newer version; 7 the model is missing or does not match; "
-    "8 no space; 130 interrupted; 70 an error that gz did not foresee."
+    "8 the disk is full; 130 interrupted; 70 an error that gz did not foresee."
 )
 
 

@@ -57,7 +57,8 @@ def remembered_grounder(library_dir: Path) -> Path | None:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
-            f"{path} does not name a grounding model", "remove it, or run gz train --use again"
+            f"{path} does not name a grounding model.",
+            "Remove it, or choose one again with gz train --use.",
         ) from error
 
 

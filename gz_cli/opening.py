@@ -94,7 +94,7 @@ def open_encoder_of(screen: Screen, library: Library, device: str | None) -> Enc
     """
     if library.space is None:
         raise NothingIndexedError(
-            f"the library in {library.folder} holds no video yet", "add some: gz index FOLDER"
+            f"The library in {library.folder} holds no video yet.", "Add some with: gz index FOLDER"
         )
     adapter = Path(library.adapter) if library.adapter else None
     encoder = open_encoder(
@@ -112,9 +112,9 @@ def require_same_space(library: Library, encoder: Encoder) -> None:
     """
     if library.space is not None and encoder.space != library.space:
         raise ModelError(
-            f"the library was indexed with {space_name(library.space)}, "
-            f"but {library.model_spec} is now {space_name(encoder.space)}",
-            f"{_way_back(library.space, encoder.space)}, or index anew: "
+            f"The library was indexed with {space_name(library.space)}, "
+            f"but {library.model_spec} is now {space_name(encoder.space)}.",
+            f"{_way_back(library.space, encoder.space)}, or index anew with: "
             f"gz index --rebuild --library {shell_quoted(str(library.folder))}",
         )
 
@@ -181,7 +181,10 @@ def _carried(
     try:
         return TrainedLocalizer.open(folder / CARRIED, space, device or "cpu", presence)
     except ModelError as error:
-        note(f"Searching without the grounder that the model brings along: {error.message}.")
+        note(
+            "The grounding that the model brings along is not used, because "
+            f"{error.message[:1].lower()}{error.message[1:].rstrip('.')}."
+        )
         return None
 
 

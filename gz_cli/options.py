@@ -72,19 +72,26 @@ LibraryOption = Annotated[
         "--library",
         metavar="DIR",
         callback=_keep_library,
-        help="Folder of the library; else $GZ_LIBRARY, else the user's data folder.",
+        help="Folder of the library; by default $GZ_LIBRARY, or else the user's data folder.",
     ),
 ]
 QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", callback=_keep_quiet, help="Results and errors only.")
+    bool, typer.Option("--quiet", "-q", callback=_keep_quiet, help="Show results and errors only.")
 ]
 DebugOption = Annotated[
-    bool, typer.Option("--debug", callback=_keep_debug, help="Show tracebacks.")
+    bool,
+    typer.Option(
+        "--debug", callback=_keep_debug, help="Show where in the program an error happened."
+    ),
 ]
 JsonOption = Annotated[
-    bool, typer.Option("--json", callback=_keep_json, help="Results as JSON, for programs.")
+    bool, typer.Option("--json", callback=_keep_json, help="Write results as JSON, for programs.")
 ]
 DeviceOption = Annotated[
     str | None,
-    typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1 or mps; else the best."),
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="Where the model computes: cpu, cuda, cuda:1 or mps; by default on the best there is.",
+    ),
 ]

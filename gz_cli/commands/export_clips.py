@@ -36,34 +36,42 @@ def export_clips(
     ctx: typer.Context,
     query: Annotated[
         str | None,
-        typer.Argument(metavar="QUERY", help="Search first; else cut what was found last."),
+        typer.Argument(
+            metavar="QUERY", help="Search for this first; without it, what was found last is cut."
+        ),
     ] = None,
     source: Annotated[
         str | None,
-        typer.Option("--from", metavar="FILE|-", help="Cut the hits in this JSON of gz find."),
+        typer.Option(
+            "--from",
+            metavar="FILE|-",
+            help="Cut the hits in this JSON of gz find; - reads it from a pipe.",
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the clips.")] = Path(
-        "clips"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Put the clips into this folder.")
+    ] = Path("clips"),
     mode: Annotated[
         str,
         typer.Option(
             "--mode",
             metavar="exact|copy",
-            help="exact: encoded anew, right to the frame everywhere; copy: lossless.",
+            help="exact encodes anew and is right to the frame in every player; copy is lossless.",
         ),
     ] = "exact",
     pad_s: Annotated[
-        float, typer.Option("--pad", min=0.0, metavar="SECONDS", help="More on either side.")
+        float,
+        typer.Option("--pad", min=0.0, metavar="SECONDS", help="Cut so much more on either side."),
     ] = 0.0,
     container: Annotated[
-        str, typer.Option("--format", metavar="mp4|mkv|mov", help="Kind of file.")
+        str, typer.Option("--format", metavar="mp4|mkv|mov", help="Kind of file to write.")
     ] = "mp4",
     limit: Annotated[
-        int | None, typer.Option("-k", "--limit", min=1, metavar="N", help="Clips at most.")
+        int | None,
+        typer.Option("-k", "--limit", min=1, metavar="N", help="Cut at most so many clips."),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace clips that are there.")
+        bool, typer.Option("--overwrite", help="Replace clips of the same names that are there.")
     ] = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
@@ -73,7 +81,7 @@ def export_clips(
 ) -> None:
     """Cut the moments found into files, with a manifest of what was cut.
 
-    With --json one line for each clip and one for the whole.
+    With --json it writes a line for each clip and one for the whole.
     """
     from index.clips.export import ExportOptions
     from index.clips.files import require_writable
@@ -98,7 +106,10 @@ def _wanted(
 ) -> list[FoundClip]:
     """The hits to cut: searched for now, read from a file, or remembered."""
     if query is not None and source is not None:
-        raise UsageError("Give a query or --from, not both.")
+        raise UsageError(
+            "A query and --from cannot be used together.",
+            "Give a query to search first, or --from to cut what was found.",
+        )
     if source is not None:
         clips = parse_result(_read(source), "standard input" if source == "-" else source)
     elif query is not None:

@@ -30,50 +30,76 @@ NOT_FOUND = 1
 
 def find(
     ctx: typer.Context,
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="What is to be seen.")],
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", help="A sentence that says what is to be seen.")
+    ],
     limit: Annotated[
-        int, typer.Option("-k", "--limit", min=1, metavar="N", help="Hits at most.")
+        int, typer.Option("-k", "--limit", min=1, metavar="N", help="Show at most so many hits.")
     ] = 10,
     within: Annotated[
         list[str] | None,
-        typer.Option("--in", metavar="PATH|GLOB", help="Search only there; may be repeated."),
+        typer.Option(
+            "--in", metavar="PATH|GLOB", help="Search only there; may be given more than once."
+        ),
     ] = None,
     after_s: Annotated[
         float | None,
         typer.Option(
-            "--after", parser=parse_seconds, metavar="TIME", help="Not before this in a video."
+            "--after",
+            parser=parse_seconds,
+            metavar="TIME",
+            help="Search each video from this time on.",
         ),
     ] = None,
     before_s: Annotated[
         float | None,
         typer.Option(
-            "--before", parser=parse_seconds, metavar="TIME", help="Not later than this in a video."
+            "--before",
+            parser=parse_seconds,
+            metavar="TIME",
+            help="Search each video up to this time.",
         ),
     ] = None,
     refine: Annotated[
         bool,
         typer.Option(
-            "--refine/--no-refine", help="Look again at the edges of the best hits, at 4 fps."
+            "--refine/--no-refine",
+            help="Look again at the edges of the best hits, four times a second.",
         ),
     ] = True,
     threshold: Annotated[
         float,
-        typer.Option("--threshold", min=0.0, max=1.0, metavar="P", help="How sure a hit must be."),
+        typer.Option(
+            "--threshold",
+            min=0.0,
+            max=1.0,
+            metavar="P",
+            help="How sure a hit must be, from 0 to 1.",
+        ),
     ] = 0.5,
-    paths: Annotated[bool, typer.Option("--paths", help="Only paths, one to a line.")] = False,
+    paths: Annotated[
+        bool,
+        typer.Option("--paths", help="Show only the paths of videos with a hit, one to a line."),
+    ] = False,
     print0: Annotated[
-        bool, typer.Option("--print0", help="Only paths, exact bytes, each ended by NUL.")
+        bool,
+        typer.Option("--print0", help="Write only those paths, as exact bytes, each ended by NUL."),
     ] = False,
     player: Annotated[
-        bool, typer.Option("--player", help="With each hit a command that plays it.")
+        bool, typer.Option("--player", help="Show with each hit a command that plays it.")
     ] = False,
     thumbs: Annotated[
-        Path | None, typer.Option("--thumbs", metavar="DIR", help="Write a picture of each hit.")
+        Path | None,
+        typer.Option(
+            "--thumbs", metavar="DIR", help="Write a picture of each hit into this folder."
+        ),
     ] = None,
     grounder: Annotated[
         str | None,
         typer.Option(
-            "--grounder", metavar="DIR|ID", help="Trained grounding to use; else the library's own."
+            "--grounder",
+            metavar="DIR|ID",
+            help="Use this trained grounding; by default the library's own.",
         ),
     ] = None,
     device: DeviceOption = None,
@@ -84,15 +110,17 @@ def find(
 ) -> None:
     """Find the moments that a query describes.
 
-    Understands order: "a dog barks before the door opens", "A then B", "A while B".
-    Ends with status 1 when nothing is found.
+    Order is understood: "a dog barks before the door opens", "A then B", "A while B".
+    The exit status is 1 when nothing is found. Times are seconds, M:SS or H:MM:SS.
     """
     from index.types import FindRequest
 
     settings = settings_of(ctx)
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
     if settings.as_json and (paths or print0):
-        raise UsageError("--json and --paths or --print0 exclude each other.")
+        raise UsageError(
+            "--json cannot be used together with --paths or --print0.", "Leave one of them out."
+        )
     if thumbs is not None:
         from index.clips.files import require_writable
 

@@ -83,7 +83,8 @@ def index_videos(
         typer.Option(
             "--hwaccel",
             metavar="NAME",
-            help="Decode on cuda, vaapi, videotoolbox ..., not the processor.",
+            help="Decode on such a device (cuda, vaapi, videotoolbox ...); gz names those that it "
+            "knows when it does not know this one.",
         ),
     ] = None,
     dry_run: Annotated[

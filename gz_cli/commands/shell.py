@@ -41,41 +41,58 @@ _REMEMBERED_LINES = 1000
 def shell(
     ctx: typer.Context,
     limit: Annotated[
-        int, typer.Option("-k", "--limit", min=1, metavar="N", help="Hits at most.")
+        int, typer.Option("-k", "--limit", min=1, metavar="N", help="Show at most so many hits.")
     ] = 10,
     within: Annotated[
         list[str] | None,
-        typer.Option("--in", metavar="PATH|GLOB", help="Search only there; may be repeated."),
+        typer.Option(
+            "--in", metavar="PATH|GLOB", help="Search only there; may be given more than once."
+        ),
     ] = None,
     after_s: Annotated[
         float | None,
         typer.Option(
-            "--after", parser=parse_seconds, metavar="TIME", help="Not before this in a video."
+            "--after",
+            parser=parse_seconds,
+            metavar="TIME",
+            help="Search each video from this time on.",
         ),
     ] = None,
     before_s: Annotated[
         float | None,
         typer.Option(
-            "--before", parser=parse_seconds, metavar="TIME", help="Not later than this in a video."
+            "--before",
+            parser=parse_seconds,
+            metavar="TIME",
+            help="Search each video up to this time.",
         ),
     ] = None,
     refine: Annotated[
         bool,
         typer.Option(
-            "--refine/--no-refine", help="Look again at the edges of the best hits, at 4 fps."
+            "--refine/--no-refine",
+            help="Look again at the edges of the best hits, four times a second.",
         ),
     ] = True,
     threshold: Annotated[
         float,
-        typer.Option("--threshold", min=0.0, max=1.0, metavar="P", help="How sure a hit must be."),
+        typer.Option(
+            "--threshold",
+            min=0.0,
+            max=1.0,
+            metavar="P",
+            help="How sure a hit must be, from 0 to 1.",
+        ),
     ] = 0.5,
     player: Annotated[
-        bool, typer.Option("--player", help="With each hit a command that plays it.")
+        bool, typer.Option("--player", help="Show with each hit a command that plays it.")
     ] = False,
     grounder: Annotated[
         str | None,
         typer.Option(
-            "--grounder", metavar="DIR|ID", help="Trained grounding to use; else the library's own."
+            "--grounder",
+            metavar="DIR|ID",
+            help="Use this trained grounding; by default the library's own.",
         ),
     ] = None,
     device: DeviceOption = None,
@@ -86,8 +103,8 @@ def shell(
 ) -> None:
     """Ask one query after another; only the first one has to wait.
 
-    With --json it serves a program: each line read is a request, an object such as
-    {"id": 1, "query": "a dog jumps", "k": 5}, and each line written its answer.
+    With --json it serves a program: each line that it reads is a request, an object such
+    as {"id": 1, "query": "a dog jumps", "k": 5}, and each line that it writes is the answer.
     """
     from index.types import FindRequest
 

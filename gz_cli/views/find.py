@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from index.types import FindResult, Hit
 
 _SURENESS = (
-    (0.95, "almost sure"),
-    (0.8, "very likely"),
-    (0.6, "likely"),
-    (0.4, "perhaps"),
-    (0.0, "unlikely"),
+    (95, "almost sure"),
+    (80, "very likely"),
+    (60, "likely"),
+    (40, "perhaps"),
+    (0, "unlikely"),
 )
 
 
@@ -43,8 +43,9 @@ def sureness(presence: float) -> str:
     """A word and a percentage for a probability; never 100 % for what is only likely."""
     from index.search.moments import whole_percent
 
-    word = next(word for bound, word in _SURENESS if presence >= bound)
-    return f"{word} {whole_percent(presence)}%"
+    percent = whole_percent(presence)
+    word = next(word for bound, word in _SURENESS if percent >= bound)
+    return f"{word} {percent}%"
 
 
 def searched(result: FindResult) -> str:
