@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gz_cli.views.find import sureness
 from gz_cli.views.render import Look, Progress, Screen, display_safe, path_fields, shell_quoted
 from gz_cli.views.timecode import clock, clock_ms, clock_range, parse_time, spoken_length
 
@@ -251,3 +252,11 @@ def test_times_for_people() -> None:
     assert clock_range(12.44, 19.21) == "0:00:12.4 - 0:00:19.3"
     assert clock_range(0.12, 0.13) == "0:00:00.1 - 0:00:00.2"
     assert [spoken_length(s) for s in (40, 720, 12240)] == ["40 s", "12 min", "3.4 h"]
+
+
+def test_the_word_for_a_certainty_fits_the_percentage_beside_it() -> None:
+    assert [sureness(p) for p in (0.944, 0.946, 1.0)] == [
+        "very likely 94%",
+        "almost sure 95%",
+        "almost sure 99%",
+    ]

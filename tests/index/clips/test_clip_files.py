@@ -169,8 +169,8 @@ def test_padding_stops_at_the_ends_of_the_video(video, tmp_path):
     [
         ({"mode": "fast"}, "mode"),
         ({"container": "gif"}, "gif"),
-        ({"pad_s": -1.0}, "padding"),
-        ({"pad_s": float("nan")}, "padding"),
+        ({"pad_s": -1.0}, "Padding"),
+        ({"pad_s": float("nan")}, "Padding"),
         ({"mode": "copy", "container": "mkv"}, "key frames"),
     ],
 )
