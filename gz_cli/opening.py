@@ -122,8 +122,8 @@ def require_same_space(library: Library, encoder: Encoder) -> None:
 def _way_back(space: EmbeddingSpace, now: EmbeddingSpace) -> str:
     commit = space.commit or space.revision
     if space.backbone != now.backbone or commit == now.commit or not now.commit:
-        return "put the earlier model back"
-    return f"fetch the earlier model: hf download {space.backbone} --revision {commit}"
+        return "Put the earlier model back"
+    return f"Fetch the earlier model: hf download {space.backbone} --revision {commit}"
 
 
 def space_name(space: EmbeddingSpace) -> str:

@@ -129,29 +129,16 @@ class ExportObserver(Protocol):
         ...
 
 
-def export_clip(request: ClipRequest, options: ExportOptions) -> ClipResult:
-    """Cuts one clip.
-
-    The clip begins with the frame that is on screen at the asked start and ends with
-    the last one that appears before the asked end, both whole; only a picture that
-    stands still for more than half a second beyond an asked point is cut at that point.
-
-    Returns:
-        The clip, or the reason why there is none.
-
-    Raises:
-        NoSpaceError: The disk is full; nothing half is left.
-        UsageError: The folder for clips cannot be used.
-    """
-    return _Export(options).clip(request, lambda share: None)
-
-
 def export_clips(
     requests: Sequence[ClipRequest],
     options: ExportOptions,
     observer: ExportObserver | None = None,
 ) -> list[ClipResult]:
     """Cuts clips one after the other; one that fails does not stop the rest.
+
+    A clip begins with the frame that is on screen at the asked start and ends with the
+    last one that appears before the asked end, both whole; only a picture that stands
+    still for more than half a second beyond an asked point is cut at that point.
 
     Only a full disk does: the clips that it keeps from being made all carry the
     `NoSpaceError` as their failure.
@@ -193,7 +180,7 @@ class _Export:
         self._digests: dict[bytes, tuple[FileStat, str]] = {}
 
     def clip(self, request: ClipRequest, progress: Callable[[float], None]) -> ClipResult:
-        """One clip; see `export_clip`."""
+        """One clip, or the reason why there is none."""
         try:
             return self._cut(request, progress)
         except NoSpaceError:

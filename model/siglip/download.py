@@ -161,7 +161,9 @@ def _ask_hub(source: ModelSource, note: Note | None) -> Any:
     asking.join(ANSWER_WITHIN_S - first_s)
     if answer:
         return answer[0]
-    raise _refusal(source, failure[0]) if failure else not_here(source, "and the hub does not answer")
+    if failure:
+        raise _refusal(source, failure[0])
+    raise not_here(source, "and the hub does not answer")
 
 
 def _refusal(source: ModelSource, error: BaseException) -> ModelError:

@@ -30,7 +30,7 @@ import av  # noqa: E402
 import numpy as np  # noqa: E402
 from numbered import number_of, picture  # noqa: E402
 
-from index.clips.export import ClipRequest, ExportOptions, export_clip  # noqa: E402
+from index.clips.export import ClipRequest, ExportOptions, export_clips  # noqa: E402
 
 FPS = 25
 CLIP_S = 12.0
@@ -63,7 +63,8 @@ def ours(**options: object) -> Way:
 
     def way(source: Path, start_s: float, out: Path) -> Path:
         request = ClipRequest(os.fsencode(source), start_s, start_s + CLIP_S, "clip")
-        result = export_clip(request, ExportOptions(out, hash_source=False, **options))  # type: ignore[arg-type]
+        chosen = ExportOptions(out, hash_source=False, **options)  # type: ignore[arg-type]
+        (result,) = export_clips([request], chosen)
         if result.failure is not None:
             raise result.failure
         assert result.path is not None

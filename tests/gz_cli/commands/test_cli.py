@@ -23,6 +23,7 @@ from tiny_siglip import make_model
 from gz_cli.grounding import keep_grounder
 from gz_cli.views.found_clips import parse_result
 from index.files import WriterLock
+from index.store.checksums import offer_digest
 
 HOSTILE = b"two\nlines \x1b[31m \xff [/].mp4"
 
@@ -379,6 +380,7 @@ def test_a_search_that_never_began_leaves_no_folder(tmp_path: Path) -> None:
 
 def test_places_without_videos_are_told_before_the_model_is_opened(copy: Archive) -> None:
     with sqlite3.connect(copy.library / "library.db") as db:
+        offer_digest(db)
         db.execute("UPDATE meta SET value = '/no/model' WHERE key = 'model_spec'")
     db.close()
     ran = copy.run("find", "a dog", "--in", "/nowhere/at/all")

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numbered import Recipe, read, write
+from single_clip import export_clip
 
 from index import failpoints
-from index.clips.export import ClipRequest, ClipResult, ExportOptions, export_clip, export_clips
+from index.clips.export import ClipRequest, ClipResult, ExportOptions, export_clips
 from index.clips.files import clip_name, safe_stem, stamp
 from index.clips.source import Cut
 from index.clips.verify import verify

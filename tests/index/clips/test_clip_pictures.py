@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from av.codec.context import Flags
 from numbered import Recipe, beeps, number_of, picture, read, sound_length, write
+from single_clip import export_clip
 
-from index.clips.export import ClipRequest, ClipResult, ExportOptions, export_clip
+from index.clips.export import ClipRequest, ClipResult, ExportOptions
 from index.media.container import open_video, upright
 
 JPEG = 2

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from numbered import Recipe, beeps, read, sound_length, write
+from single_clip import export_clip
 
 from index import failpoints
-from index.clips.export import ClipRequest, ClipResult, ExportOptions, export_clip
+from index.clips.export import ClipRequest, ClipResult, ExportOptions
 from index.errors import UsageError
 
 VFR = [Fraction(n, 25) + (Fraction(n % 3, 90) if n % 5 else 0) for n in range(100)]
