@@ -20,6 +20,7 @@ from ..options import (
     settings_of,
 )
 from ..views.render import Screen
+from .data_options import ClassesOption, FeaturesOption, SkipBadRowsOption, TextFeaturesOption
 from .destinations import require_file, require_folder
 
 if TYPE_CHECKING:
@@ -58,18 +59,8 @@ def evaluate(
             help="Model folder or hub id to measure, or training-free.",
         ),
     ] = None,
-    features: Annotated[
-        str | None,
-        typer.Option(
-            "--features", metavar="DIR[,DIR]", help="Folders with the features of the videos."
-        ),
-    ] = None,
-    text_features: Annotated[
-        Path | None,
-        typer.Option(
-            "--text-features", metavar="DIR", help="Folder with the features of the queries."
-        ),
-    ] = None,
+    features: FeaturesOption = None,
+    text_features: TextFeaturesOption = None,
     predictions: Annotated[
         Path | None,
         typer.Option(
@@ -86,10 +77,7 @@ def evaluate(
             help="Kind of the annotations, named as for gz train; auto tells it from the file.",
         ),
     ] = "auto",
-    classes: Annotated[
-        Path | None,
-        typer.Option("--classes", metavar="FILE", help="Class list that Charades comes with."),
-    ] = None,
+    classes: ClassesOption = None,
     write_predictions: Annotated[
         Path | None,
         typer.Option(
@@ -105,12 +93,7 @@ def evaluate(
     shared_only: Annotated[
         bool, typer.Option("--shared-only", help="Measure only queries that both files have.")
     ] = False,
-    skip_bad_rows: Annotated[
-        bool,
-        typer.Option(
-            "--skip-bad-rows", help="Name bad rows and leave them out instead of stopping."
-        ),
-    ] = False,
+    skip_bad_rows: SkipBadRowsOption = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
     library: LibraryOption = None,

@@ -15,12 +15,21 @@ from ..options import (
     JsonOption,
     LibraryOption,
     QuietOption,
-    parse_seconds,
     settings_of,
 )
 from ..views.find import show_notes, show_paths, show_result
 from ..views.render import Screen
 from ..views.results import find_fields
+from .search_options import (
+    AfterOption,
+    BeforeOption,
+    GrounderOption,
+    LimitOption,
+    PlayerOption,
+    RefineOption,
+    ThresholdOption,
+    WithinOption,
+)
 
 if TYPE_CHECKING:
     from index.types import FindRequest, FindResult
@@ -33,50 +42,12 @@ def find(
     query: Annotated[
         str, typer.Argument(metavar="QUERY", help="A sentence that says what is to be seen.")
     ],
-    limit: Annotated[
-        int, typer.Option("-k", "--limit", min=1, metavar="N", help="Show at most so many hits.")
-    ] = 10,
-    within: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--in", metavar="PATH|GLOB", help="Search only there; may be given more than once."
-        ),
-    ] = None,
-    after_s: Annotated[
-        float | None,
-        typer.Option(
-            "--after",
-            parser=parse_seconds,
-            metavar="TIME",
-            help="Search each video from this time on.",
-        ),
-    ] = None,
-    before_s: Annotated[
-        float | None,
-        typer.Option(
-            "--before",
-            parser=parse_seconds,
-            metavar="TIME",
-            help="Search each video up to this time.",
-        ),
-    ] = None,
-    refine: Annotated[
-        bool,
-        typer.Option(
-            "--refine/--no-refine",
-            help="Look again at the edges of the best hits, four times a second.",
-        ),
-    ] = True,
-    threshold: Annotated[
-        float,
-        typer.Option(
-            "--threshold",
-            min=0.0,
-            max=1.0,
-            metavar="P",
-            help="How sure a hit must be, from 0 to 1.",
-        ),
-    ] = 0.5,
+    limit: LimitOption = 10,
+    within: WithinOption = None,
+    after_s: AfterOption = None,
+    before_s: BeforeOption = None,
+    refine: RefineOption = True,
+    threshold: ThresholdOption = 0.5,
     paths: Annotated[
         bool,
         typer.Option("--paths", help="Show only the paths of videos with a hit, one to a line."),
@@ -85,23 +56,14 @@ def find(
         bool,
         typer.Option("--print0", help="Write only those paths, as exact bytes, each ended by NUL."),
     ] = False,
-    player: Annotated[
-        bool, typer.Option("--player", help="Show with each hit a command that plays it.")
-    ] = False,
+    player: PlayerOption = False,
     thumbs: Annotated[
         Path | None,
         typer.Option(
             "--thumbs", metavar="DIR", help="Write a picture of each hit into this folder."
         ),
     ] = None,
-    grounder: Annotated[
-        str | None,
-        typer.Option(
-            "--grounder",
-            metavar="DIR|ID",
-            help="Use this trained grounding; by default the library's own.",
-        ),
-    ] = None,
+    grounder: GrounderOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
     library: LibraryOption = None,

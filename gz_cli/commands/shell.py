@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import typer
 
@@ -21,13 +21,22 @@ from ..options import (
     JsonOption,
     LibraryOption,
     QuietOption,
-    parse_seconds,
     settings_of,
 )
 from ..searcher import Searcher
 from ..views.find import show_result
 from ..views.render import OutputClosed, Screen, as_sentence
 from ..views.results import find_fields
+from .search_options import (
+    AfterOption,
+    BeforeOption,
+    GrounderOption,
+    LimitOption,
+    PlayerOption,
+    RefineOption,
+    ThresholdOption,
+    WithinOption,
+)
 from .shell_lines import HELP, ShellSettings, changed
 from .shell_requests import asked, bounded_lines, document, id_of, text_of
 
@@ -40,61 +49,14 @@ _REMEMBERED_LINES = 1000
 
 def shell(
     ctx: typer.Context,
-    limit: Annotated[
-        int, typer.Option("-k", "--limit", min=1, metavar="N", help="Show at most so many hits.")
-    ] = 10,
-    within: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--in", metavar="PATH|GLOB", help="Search only there; may be given more than once."
-        ),
-    ] = None,
-    after_s: Annotated[
-        float | None,
-        typer.Option(
-            "--after",
-            parser=parse_seconds,
-            metavar="TIME",
-            help="Search each video from this time on.",
-        ),
-    ] = None,
-    before_s: Annotated[
-        float | None,
-        typer.Option(
-            "--before",
-            parser=parse_seconds,
-            metavar="TIME",
-            help="Search each video up to this time.",
-        ),
-    ] = None,
-    refine: Annotated[
-        bool,
-        typer.Option(
-            "--refine/--no-refine",
-            help="Look again at the edges of the best hits, four times a second.",
-        ),
-    ] = True,
-    threshold: Annotated[
-        float,
-        typer.Option(
-            "--threshold",
-            min=0.0,
-            max=1.0,
-            metavar="P",
-            help="How sure a hit must be, from 0 to 1.",
-        ),
-    ] = 0.5,
-    player: Annotated[
-        bool, typer.Option("--player", help="Show with each hit a command that plays it.")
-    ] = False,
-    grounder: Annotated[
-        str | None,
-        typer.Option(
-            "--grounder",
-            metavar="DIR|ID",
-            help="Use this trained grounding; by default the library's own.",
-        ),
-    ] = None,
+    limit: LimitOption = 10,
+    within: WithinOption = None,
+    after_s: AfterOption = None,
+    before_s: BeforeOption = None,
+    refine: RefineOption = True,
+    threshold: ThresholdOption = 0.5,
+    player: PlayerOption = False,
+    grounder: GrounderOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
     library: LibraryOption = None,

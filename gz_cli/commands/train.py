@@ -22,6 +22,7 @@ from ..options import (
 )
 from ..views.render import Screen
 from ..views.train import TrainView, first_process
+from .data_options import ClassesOption, FeaturesOption, SkipBadRowsOption, TextFeaturesOption
 from .destinations import require_model_folder
 from .train_data import DataOptions, TrainingData, gather
 from .video_model import open_video_model
@@ -54,18 +55,8 @@ def train(
             help="Split the moments by video: percent to learn, choose and test with.",
         ),
     ] = None,
-    features: Annotated[
-        str | None,
-        typer.Option(
-            "--features", metavar="DIR[,DIR]", help="Folders with the features of the videos."
-        ),
-    ] = None,
-    text_features: Annotated[
-        Path | None,
-        typer.Option(
-            "--text-features", metavar="DIR", help="Folder with the features of the queries."
-        ),
-    ] = None,
+    features: FeaturesOption = None,
+    text_features: TextFeaturesOption = None,
     fine_features: Annotated[
         Path | None,
         typer.Option(
@@ -102,10 +93,7 @@ def train(
             "auto tells it from the file.",
         ),
     ] = "auto",
-    classes: Annotated[
-        Path | None,
-        typer.Option("--classes", metavar="FILE", help="Class list that Charades comes with."),
-    ] = None,
+    classes: ClassesOption = None,
     lora: Annotated[
         int,
         typer.Option(
@@ -185,12 +173,7 @@ def train(
             "--resume/--no-resume", help="Go on where an interrupted training into --out ended."
         ),
     ] = True,
-    skip_bad_rows: Annotated[
-        bool,
-        typer.Option(
-            "--skip-bad-rows", help="Name bad rows and leave them out instead of stopping."
-        ),
-    ] = False,
+    skip_bad_rows: SkipBadRowsOption = False,
     use: Annotated[
         bool, typer.Option("--use", help="Let the library use the new model from now on.")
     ] = False,

@@ -1,0 +1,65 @@
+"""Options of the commands that search: what is looked for, where, and how it is shown."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..options import parse_seconds
+
+LimitOption = Annotated[
+    int, typer.Option("-k", "--limit", min=1, metavar="N", help="Show at most so many hits.")
+]
+WithinOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--in", metavar="PATH|GLOB", help="Search only there; may be given more than once."
+    ),
+]
+AfterOption = Annotated[
+    float | None,
+    typer.Option(
+        "--after",
+        parser=parse_seconds,
+        metavar="TIME",
+        help="Search each video from this time on.",
+    ),
+]
+BeforeOption = Annotated[
+    float | None,
+    typer.Option(
+        "--before",
+        parser=parse_seconds,
+        metavar="TIME",
+        help="Search each video up to this time.",
+    ),
+]
+RefineOption = Annotated[
+    bool,
+    typer.Option(
+        "--refine/--no-refine",
+        help="Look again at the edges of the best hits, four times a second.",
+    ),
+]
+ThresholdOption = Annotated[
+    float,
+    typer.Option(
+        "--threshold",
+        min=0.0,
+        max=1.0,
+        metavar="P",
+        help="How sure a hit must be, from 0 to 1.",
+    ),
+]
+PlayerOption = Annotated[
+    bool, typer.Option("--player", help="Show with each hit a command that plays it.")
+]
+GrounderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--grounder",
+        metavar="DIR|ID",
+        help="Use this trained grounding; by default the library's own.",
+    ),
+]
