@@ -115,6 +115,7 @@ def index_videos(
     roots = [Path(os.path.abspath(Path(path).expanduser())) for path in paths or known.roots]  # noqa: PTH100
     if not roots:
         raise UsageError("there is no folder to look at", "name some: gz index FOLDER")
+    _require_some(roots, known)
     if hwaccel:
         from index.media.hardware import check_hwaccel
 
@@ -154,6 +155,14 @@ class _Known:
     adapter: Path | None = None
     roots: tuple[str, ...] = ()
     space: EmbeddingSpace | None = None
+
+
+def _require_some(roots: list[Path], known: _Known) -> None:
+    """Refuses places that are not there before anything slow; a known one may only be offline."""
+    if not any(root.exists() or any(map(root.is_relative_to, known.roots)) for root in roots):
+        raise UsageError(
+            f"there is no file or folder {', '.join(map(str, roots))}", "check how it is written"
+        )
 
 
 def _known(library_dir: Path, *, rebuild: bool) -> _Known:

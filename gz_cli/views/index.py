@@ -68,7 +68,9 @@ def show_summary(screen: Screen, summary: IndexSummary) -> None:
         screen.warning(f"{display_safe(root)}: offline; its videos are kept")
     if summary.skipped:
         screen.note(_skipped_text(summary))
-    screen.note(_summary_text(summary))
+    screen.note(_done_text(summary))
+    coarse = f", {summary.coarse:,} of them by key frames so far" if summary.coarse else ""
+    screen.note(f"{_searchable(summary.searchable)}{coarse}.")
 
 
 def _skipped_text(summary: IndexSummary) -> str:
@@ -150,7 +152,7 @@ def _summary_fields(summary: IndexSummary) -> dict[str, object]:
     }
 
 
-def _summary_text(summary: IndexSummary) -> str:
+def _done_text(summary: IndexSummary) -> str:
     head = f"{_files(summary.indexed)} indexed"
     speed = _speed(summary.video_s, summary.elapsed_s)
     if speed is not None:
@@ -166,15 +168,14 @@ def _summary_text(summary: IndexSummary) -> str:
         "hidden until they are back": summary.hidden,
         "forgotten": summary.pruned,
     }
-    told = ", ".join([head, *(f"{count:,} {word}" for word, count in counts.items() if count)])
-    coarse = f", {summary.coarse:,} of them by key frames so far" if summary.coarse else ""
-    return f"{told}; {_searchable(summary.searchable)}{coarse}."
+    told = [head, *(f"{count:,} {word}" for word, count in counts.items() if count)]
+    return f"{', '.join(told)}."
 
 
 def _frames(summary: IndexSummary) -> str:
     text = f"{summary.frames:,} frames"
     still = summary.frames - summary.frames_encoded
-    return f"{text}, {still / summary.frames:.0%} of them still" if still > 0 else text
+    return f"{text}, {still / summary.frames:.0%} still" if still > 0 else text
 
 
 def _searchable(count: int) -> str:

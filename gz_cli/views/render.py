@@ -192,7 +192,7 @@ class Screen:
         for detail in details:
             self._err("  " + display_safe(detail))
         if remedy:
-            for line in remedy.splitlines():
+            for line in capitalised(remedy).splitlines():
                 self._err("  " + display_safe(line))
 
     def traceback(self, error: BaseException) -> None:
@@ -232,9 +232,14 @@ class Screen:
 
 def as_sentence(message: str) -> str:
     """Begins like a sentence, unless with a name or a number, and ends like one."""
-    first = message.split(" ", 1)[0]
-    begun = message[:1].upper() + message[1:] if first.isalpha() and first != "gz" else message
+    begun = capitalised(message)
     return begun if begun.endswith((".", "?", "!")) else begun + "."
+
+
+def capitalised(text: str) -> str:
+    """Begins with a capital, unless with a name or a number."""
+    first = text.split(" ", 1)[0]
+    return text[:1].upper() + text[1:] if first.isalpha() and first != "gz" else text
 
 
 _ESCAPES = re.compile(r"\x1b\[[0-9]*m|\x1b\]8;;[^\x1b]*\x1b\\")

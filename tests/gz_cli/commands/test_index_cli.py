@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from media_factory import audio_only, colour_video
-from terminal import Archive
+from terminal import Archive, run
 
 
 @pytest.fixture
@@ -132,3 +132,10 @@ def test_another_model_is_refused_before_anybody_looks_for_it(
     assert f"indexed with {archive.model}, not with base" in ran.err
     assert "--rebuild" in ran.err
     assert "download" not in ran.err
+
+
+def test_places_that_are_not_there_are_told_before_a_model_is_looked_for(tmp_path: Path) -> None:
+    ran = run("index", "/nope", tmp_path / "nada", library=tmp_path / "library")
+    assert (ran.code, ran.out) == (2, b"")
+    assert f"There is no file or folder /nope, {tmp_path / 'nada'}." in ran.err
+    assert "hub" not in ran.err

@@ -204,7 +204,7 @@ def test_hits_are_those_of_encoding_everything(tmp_path: Path) -> None:
         name: gz("index", archive.folder, "--model", "demo", "--library", tmp_path / name, *more)
         for name, more in libraries.items()
     }
-    assert "of them still" in said["fast"]
+    assert "% still" in said["fast"]
     assert "still" not in said["full"]
     asked = [query.sentence for query in archive.queries if query.kind == "plain"][:8]
     same = 0
