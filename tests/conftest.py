@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    # What models were found to be on this machine is neither believed nor changed.
+    cache = tempfile.mkdtemp(prefix="gz-test-cache-")
+    os.environ["XDG_CACHE_HOME"] = cache
+    config.add_cleanup(lambda: shutil.rmtree(cache, ignore_errors=True))
     # A shell that runs the tests in the background makes its children deaf to Ctrl-C,
     # and a test that interrupts a program would wait for nothing.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

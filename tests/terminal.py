@@ -42,7 +42,8 @@ class Ran:
 
 
 def environment(library: Path, **more: str) -> dict[str, str]:
-    keep = {k: v for k, v in os.environ.items() if not k.startswith(("GZ_", "XDG_", "NO_COLOR"))}
+    dropped = ("GZ_", "XDG_DATA", "XDG_STATE", "NO_COLOR")
+    keep = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
     return keep | {
         "GZ_LIBRARY": str(library),
         "XDG_STATE_HOME": str(library.parent / "state"),

@@ -43,20 +43,27 @@ def try_model(screen: Screen, library_dir: Path, name: str | None, device: str |
         raise typer.Exit(ModelError.exit_code)
 
 
-def look_once(screen: Screen, spec: str, encoder: SiglipEncoder) -> None:
+def look_once(screen: Screen, spec: str, encoder: SiglipEncoder, device: str | None) -> None:
     """Looks shortly at a model that this machine never ran, and says one line.
 
     A model that does badly is warned of, because it may know another world than drawings.
 
+    Args:
+        screen: Shows it.
+        spec: What the model is called.
+        encoder: The model; loaded only where it is new here.
+        device: Where it was asked to compute.
+
     Raises:
         ModelError: Its vectors are no numbers, or it cannot be loaded.
     """
-    from model.evaluation.first_look import FEW, look
     from model.siglip.memory import recall, remember
 
-    key = f"{encoder.space.id} {encoder.device}"
+    key = f"{encoder.space.id} {device or 'best'}"
     if recall(_NOTEBOOK, key) is not None:
         return
+    from model.evaluation.first_look import FEW, look
+
     seen = look(encoder, _drawings(spec)[:FEW], thorough=False)
     command = f"gz doctor --try-model {shell_quoted(spec)}"
     if any(trouble.kind == "numbers" for trouble in seen.troubles):

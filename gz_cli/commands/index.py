@@ -143,7 +143,7 @@ def index_videos(
     encoder = open_encoder(
         screen, spec, adapter_dir, device, known=None if rebuild else known.space
     )
-    look_once(screen, spec, encoder)
+    look_once(screen, spec, encoder, device)
     _end(_run(screen, settings.library_dir, roots, encoder, options))
 
 

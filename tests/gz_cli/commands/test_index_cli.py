@@ -41,7 +41,7 @@ def test_every_path_of_a_content_is_listed_and_searched(archive: Archive) -> Non
         (str(film), None),
         (str(copy), str(film)),
     ]
-    assert "2 unchanged;" in index(archive).err
+    assert "2 unchanged." in index(archive).err
     words = ("find", "red", "--threshold", "0", "--no-refine", "-k", "1")
     found = archive.run(*words, "--in", copy)
     assert str(copy) in found.text.splitlines()[0]

@@ -23,7 +23,8 @@ GZ = str(Path(sys.executable).parent / "gz")
 
 
 def environment(folder: Path) -> dict[str, str]:
-    keep = {k: v for k, v in os.environ.items() if not k.startswith(("GZ_", "XDG_"))}
+    dropped = ("GZ_", "XDG_DATA", "XDG_STATE")
+    keep = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
     return keep | {
         "GZ_LIBRARY": str(folder / "library"),
         "XDG_STATE_HOME": str(folder / "state"),
