@@ -27,7 +27,7 @@ fi
 $(1)/bin/python -m pip install -q -c constraints.txt $(2)
 endef
 
-.PHONY: demo demo-model test lint bench wheel clean
+.PHONY: demo demo-model test lint bench gpu-check wheel clean
 
 demo: $(STAMP)
 	$(BIN)/gz demo
@@ -58,6 +58,12 @@ demo-model: $(STAMP)
 # Measures, and writes docs/benchmarks.md and the README's rows; BENCH names some, or is --all.
 bench: $(STAMP)
 	$(BIN)/python tests/benchmarks/table.py $(BENCH)
+
+# Everything that only a graphics card shows, in under ten minutes; docs/gpu.md says what.
+# GPU_CHECK takes options, such as '--only encoding'; PYTHON of a machine that has its own torch
+# may run tests/gpu_check.py as it is.
+gpu-check: $(STAMP)
+	$(BIN)/python tests/gpu_check.py $(GPU_CHECK)
 
 # The wheel as a stranger installs it, run where other people's index.py and model/ lie.
 wheel: $(STAMP)

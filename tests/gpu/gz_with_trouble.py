@@ -5,7 +5,7 @@
 ``broken`` makes a real CUDA error between two batches, after which no call of this process
 reaches the card; without a card the same error is raised by hand. ``full`` takes every byte
 that the card has left, so that no batch of any size fits. ``no-bf16`` has the card say that it
-cannot multiply bfloat16.
+cannot multiply bfloat16. Without ``--kind`` it is plain ``gz`` from this source.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-KINDS = ("broken", "full", "no-bf16")
+KINDS = ("none", "broken", "full", "no-bf16")
 
 
 def broken() -> None:
@@ -77,10 +77,11 @@ def arm(kind: str, after: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--after", type=int, default=1)
-    parser.add_argument("--kind", choices=KINDS, required=True)
+    parser.add_argument("--kind", choices=KINDS, default="none")
     parser.add_argument("arguments", nargs="+")
     asked = parser.parse_args()
-    arm(asked.kind, asked.after)
+    if asked.kind != "none":
+        arm(asked.kind, asked.after)
     from gz_cli.app import main as gz
 
     sys.argv = ["gz", *asked.arguments]

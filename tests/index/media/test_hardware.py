@@ -46,6 +46,7 @@ def sampled(path: Path, hwaccel: str) -> Frames:
         return list(Sampler(video, 0.25))
 
 
+@pytest.mark.gpu
 @pytest.mark.parametrize("name", CLIPS)
 def test_every_device_gives_the_frames_of_the_processor(tmp_path: Path, name: str) -> None:
     path = make.moving_video(tmp_path / name, 4.0, size=(256, 192), **CLIPS[name])

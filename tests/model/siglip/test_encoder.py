@@ -408,6 +408,7 @@ def test_devices_are_checked(made: tuple[Path, Any]) -> None:
         load_encoder(str(made[0]), device="cuda:99")
 
 
+@pytest.mark.gpu
 def test_the_best_device_of_this_machine_agrees_with_the_reference(
     made: tuple[Path, Any],
 ) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -61,7 +65,7 @@ def world(tmp_path_factory):
     return folder
 
 
-def trainer(world, out, config=BRIEF, observer=None, shape=SHAPE):
+def trainer(world, out, config=BRIEF, observer=None, shape=SHAPE, device="cpu"):
     return Trainer(
         shape,
         config,
@@ -70,7 +74,7 @@ def trainer(world, out, config=BRIEF, observer=None, shape=SHAPE):
         FeatureFolders([world / "video"], world / "text"),
         out,
         observer or Silent(),
-        device="cpu",
+        device=device,
     )
 
 
@@ -247,3 +251,33 @@ def test_processes_load_for_a_card_where_there_is_room_for_their_batches(monkeyp
     room.free = 16 << 30
     assert loading_processes(torch.device("cuda", 1)) == 8
     assert loading_processes(torch.device("cpu")) == 0
+
+
+@pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_the_best_device_learns_and_goes_on_after_an_interruption(world, tmp_path):
+    """In a process of its own: accelerate keeps the first device of a process for good."""
+    code = (
+        "import sys; sys.path[:0] = sys.argv[3:]\n"
+        "from pathlib import Path; import test_train as t\n"
+        "world, out = Path(sys.argv[1]), Path(sys.argv[2])\n"
+        "def made(**more): return t.trainer(world, out, device=None, **more)\n"
+        "try: made(observer=t.Silent(stop_after=1)).run()\n"
+        "except KeyboardInterrupt: pass\n"
+        "seen = t.Silent(); learned = made(observer=seen); learned.run()\n"
+        "print(learned._accelerator.device, [row['epoch'] for row in seen.rows])\n"
+    )
+    places = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(world), str(tmp_path / "run"), *places],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=Path(__file__).parents[3],
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    device, epochs = ran.stdout.strip().split(" ", 1)
+    assert epochs == "[2, 3]"
+    if os.environ.get("GZ_REQUIRE_GPU"):
+        assert device == "cuda"
