@@ -27,6 +27,7 @@ from ..datasets.windows import Batch, JoinedDataset, MomentDataset
 from ..grounding.checkpoint import Checkpoint
 from ..grounding.grounder import Grounder, GrounderConfig
 from ..siglip.precision import autocast
+from ..siglip.route import check_device
 from .finishing import finish, official_metrics
 from .loading import batches_of, loading_processes
 from .losses import LossConfig, grounding_loss
@@ -167,7 +168,7 @@ class Trainer:
         features: Vectors of both.
         out: The model folder.
         observer: Told how it goes.
-        device: ``cpu`` or None for the best one.
+        device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; None takes the best one.
         fine: The same videos at 4 fps, so that edges are learned there too.
         space: Embedding space of the features, where it is known.
     """
@@ -194,6 +195,7 @@ class Trainer:
             )
         self.config, self._val, self._features, self._out = config, tuple(val), features, out
         self._observer = observer
+        check_device(device)
         if device is not None and device.startswith("cuda:"):
             torch.cuda.set_device(device)  # which accelerate then takes
         self._accelerator = Accelerator(cpu=device == "cpu")

@@ -253,6 +253,11 @@ def test_processes_load_for_a_card_where_there_is_room_for_their_batches(monkeyp
     assert loading_processes(torch.device("cpu")) == 0
 
 
+def test_a_card_that_is_not_there_is_no_processor(world, tmp_path):
+    with pytest.raises(UsageError, match="no cuda:99"):
+        trainer(world, tmp_path / "run", device="cuda:99")
+
+
 @pytest.mark.gpu
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_the_best_device_learns_and_goes_on_after_an_interruption(world, tmp_path):
