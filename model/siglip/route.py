@@ -16,6 +16,7 @@ from index.errors import UsageError
 
 from .backbone import Backbone
 from .cores import tower_threads
+from .device_errors import device_failure, is_out_of_memory
 from .memory import recall, remember
 from .vision import PackedTower, ReferenceTower, VisionTower, normalised
 
@@ -177,7 +178,9 @@ def _tried(
     try:
         tower = build()
         cosines = cosine_similarity(_vectors(tower, trial), expected, dim=-1)
-    except (RuntimeError, NotImplementedError, AttributeError, TypeError):
+    except (RuntimeError, NotImplementedError, AttributeError, TypeError) as error:
+        if is_out_of_memory(error) or device_failure(error) is not None:
+            raise  # says nothing of the form, and would be remembered against it
         # This torch or this processor lacks the kernel; the next form may have it.
         return None, 0.0
     return tower, float(cosines.min())

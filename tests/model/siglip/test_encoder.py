@@ -240,6 +240,18 @@ def test_a_tower_that_does_not_fit_is_not_read_again_for_every_half(
     assert loads == ["once"]
 
 
+def test_a_form_that_found_no_memory_is_tried_again_another_time(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build() -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(vision_route, "_candidates", lambda *_: {"reference float16": build})
+    with pytest.raises(torch.OutOfMemoryError):
+        vision_route.load_vision_tower(backbone, "cpu", 1)
+    assert vision_route.known_form(backbone, "cpu") is None
+
+
 def test_what_failed_for_memory_is_let_go_before_the_next_try(
     encoder: SiglipEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
