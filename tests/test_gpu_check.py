@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import types
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,28 @@ def test_a_package_that_is_missing_skips_its_checks_alone(
     assert result["status"] == "skipped"
     assert "lacks faiss" in result["why"]
     assert "--wheels" in result["why"]
+
+
+def test_wheels_bring_a_package_to_this_run_alone(
+    gpu_check: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = "gz_gpu_extra-1.0.dist-info"
+    (tmp_path / "wheels").mkdir()
+    with zipfile.ZipFile(tmp_path / "wheels/gz_gpu_extra-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("gz_gpu_extra.py", "")
+        wheel.writestr(
+            f"{about}/METADATA", "Metadata-Version: 2.1\nName: gz-gpu-extra\nVersion: 1.0\n"
+        )
+        wheel.writestr(
+            f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{about}/RECORD", "")
+    monkeypatch.setattr(gpu_check, "EVERYWHERE", ("gz_gpu_extra",))
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    assert gpu_check.lacking("encoding") == ["gz_gpu_extra"]
+    gpu_check.add_wheels(tmp_path / "wheels", tmp_path)
+    assert gpu_check.lacking("encoding") == []
+    assert os.environ["PYTHONPATH"].split(os.pathsep) == [str(tmp_path / "site"), "/elsewhere"]
 
 
 def test_a_check_that_takes_too_long_is_ended_with_all_that_it_started(

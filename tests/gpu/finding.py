@@ -100,9 +100,11 @@ def faiss_on_card(ground: Ground, findings: Findings) -> None:
     import numpy as np
     import torch
 
+    from index.vectors.cache import installed
     from index.vectors.card import cards, on_card, train_lists
     from index.vectors.index_plan import IndexPlan
 
+    findings.add("FAISS", installed())
     if ground.on_card and not cards(faiss):
         findings.add("FAISS on the card", "this build of FAISS knows no card (see docs/gpu.md)")
         return
