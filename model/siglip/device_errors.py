@@ -28,12 +28,16 @@ def device_failure(error: BaseException) -> ModelError | None:
     """
     if not isinstance(error, RuntimeError):
         return None
+    text = str(error)
     if is_out_of_memory(error):
+        if "defaultcpuallocator" in text.lower():
+            return ModelError(
+                "There is not enough memory.", "Close other programs, or use a smaller --model."
+            )
         return ModelError(
             "There is not enough memory on the graphics card.",
             "Close other programs that use it, use --device cpu, or a smaller --model.",
         )
-    text = str(error)
     if any(words in text.lower() for words in _BROKEN):
         return ModelError(
             f"The graphics card stopped working: {text.splitlines()[0]}",

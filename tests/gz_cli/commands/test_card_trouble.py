@@ -51,4 +51,6 @@ def test_a_card_that_fails_in_training_is_explained_too() -> None:
     assert remedy
     message, _, code = explained(RuntimeError("CUDA error: device-side assert triggered\nmore"))
     assert message == "The graphics card stopped working: CUDA error: device-side assert triggered"
+    plain = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+    assert explained(plain)[0] == "There is not enough memory."
     assert explained(RuntimeError("shapes differ"))[2] == 70
