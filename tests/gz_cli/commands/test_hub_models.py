@@ -12,6 +12,8 @@ from media_factory import colour_video
 from terminal import Archive, Ran
 from tiny_siglip import put_in_cache
 
+from index.store.checksums import offer_digest
+
 REPO = "google/siglip2-tiny"
 FIRST, LATER = "a" * 40, "b" * 40
 QUERY = ("find", "a dog", "--threshold", "0")
@@ -76,6 +78,7 @@ def test_new_weights_leave_a_library_with_its_own_commit(archive: HubArchive) ->
 
 def test_a_library_that_recorded_a_commit_keeps_opening(archive: HubArchive) -> None:
     with sqlite3.connect(archive.library / "library.db") as database:
+        offer_digest(database)
         (text,) = database.execute("SELECT value FROM meta WHERE key = 'space'").fetchone()
         space = json.loads(text) | {"revision": FIRST}
         del space["commit"]

@@ -266,7 +266,7 @@ def test_training_from_videos_serves_gz_find(tmp_path):
     for name in ("config.json", "model.safetensors"):
         shutil.copy(tmp_path / "run" / name, carried)
     found = gz("find", "red thing", "--threshold", "0", "--device", "cpu", "--json", cwd=tmp_path)
-    assert "without the grounder that the model brings along" in found.stderr
+    assert "The grounding that the model brings along is not used" in found.stderr
     assert rows(found.stdout)[0]["localizer"] == "training-free"
 
 
