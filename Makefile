@@ -32,8 +32,9 @@ endef
 demo: $(STAMP)
 	$(BIN)/gz demo
 
+# Two at a time, the slow files of commands first.
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP)
 	$(BIN)/ruff check

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from index.files import FileStat
+from index.store.checksums import TABLES
 from index.store.library import Library
 from index.types import EmbeddingSpace, SamplingReport, Vectors, VideoInfo
 
@@ -51,7 +52,7 @@ def make_older(path: Path) -> None:
         triggers = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
         for (name,) in triggers.fetchall():
             connection.execute(f"DROP TRIGGER {name}")
-        for table in ("meta", "roots", "videos", "versions"):
+        for table in TABLES:
             connection.execute(f"ALTER TABLE {table} DROP COLUMN digest")
         connection.execute("ALTER TABLE versions DROP COLUMN contents")
         connection.execute("DROP TABLE checksums")

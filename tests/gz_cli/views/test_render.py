@@ -123,7 +123,7 @@ def test_results_go_to_stdout_and_all_else_to_stderr(capfd: pytest.CaptureFixtur
     screen.error("it broke", "mend it\nso", 3)
     out, err = capfd.readouterr()
     assert out == "result\n"
-    assert err == "note\nwarning: warning \\x1b[2J\nerror: It broke.\n  mend it\n  so\n"
+    assert err == "note\nwarning: warning \\x1b[2J\nerror: It broke.\n  Mend it\n  so\n"
 
 
 def test_details_are_lines_in_which_nothing_breaks_out(capfd: pytest.CaptureFixture[str]) -> None:

@@ -206,7 +206,7 @@ def test_hits_are_those_of_encoding_everything(tmp_path: Path) -> None:
     }
     assert "% still" in said["fast"]
     assert "still" not in said["full"]
-    asked = [query.sentence for query in archive.queries if query.kind == "plain"][:8]
+    asked = [query.text for query in archive.queries if query.kind == "plain"][:8]
     same = 0
     for sentence in asked:
         first = {}

@@ -88,8 +88,8 @@ def test_a_flipped_bit_in_a_chunk_is_an_error_that_names_the_video(
 @pytest.mark.parametrize(
     ("needle", "offset"),
     [
-        (b"/videos/1.mp4", 9),
-        (b"fp-b'/videos/1.mp4'", 2),
+        (b"/videos/1.mp4indexed", 9),
+        (b"indexedfp-b'/videos/1.mp4'", 9),
         (struct.pack(">d", 101.5), 1),
         (b"h264", 0),
         (b"/videos/1.mp4indexed", 19),
