@@ -72,7 +72,9 @@ def _files(library: Library) -> list[_File]:
     rows = {row.id: row for row in library.videos()}
     files = [_File(row) for row in rows.values()]
     for copy in library.copies():
-        first = rows[copy.video_id]
+        first = rows.get(copy.video_id)
+        if first is None:
+            continue
         own = replace(
             first, path=copy.path, size_bytes=copy.stat.size_bytes, mtime_ns=copy.stat.mtime_ns
         )

@@ -58,7 +58,10 @@ def check(folder: Path, repair: bool = False) -> list[Finding]:
         with _opened(folder, repair) as library:
             findings = list(_file_findings(library, repair))
             if all(finding.repaired for finding in findings):
-                findings += _checksum_findings(library, repair)
+                rows = list(_checksum_findings(library, repair))
+                if rows and not repair:
+                    return findings + rows  # nothing else that it says can be believed
+                findings += rows
                 findings += _row_findings(library, repair)
                 findings += _vector_findings(library, repair)
             findings += _cache_findings(library, repair)

@@ -77,7 +77,10 @@ class CoarsePass(VideoPass):
 
     def _decoding_failed(self, event: Failed) -> None:
         if event.lethal:
-            self._library.hold_video(event.key, event.reason, died=True)
+            # It had its try in this run: the full pass leaves it alone.
+            turn = self._open[event.key].turn
+            self._left.discard(turn.candidate.path)
+            self._turns.fail_lethally(turn, event.reason)
             self._close(event.key)
         else:
             self._let_go(event.key)

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..media.fingerprint import fingerprint
+from ..files import FileStat
+from ..media.fingerprint import WHOLE_BYTES, fingerprint
 from ..sampling.jobs import DecodeJob
 from ..sampling.workers import Failed, Finished, Frames, Opened, decode
 from ..store.library import Library
@@ -88,7 +89,11 @@ def workload(library: Library | None, paths: Sequence[Path], options: IndexOptio
     """
     settled = {} if library is None else library.settled_files()
     videos = [] if library is None else library.videos()
-    failed = {video.path for video in videos if video.status in ("failed", "set aside")}
+    failed = {
+        video.path
+        for video in videos
+        if video.status in ("failed", "set aside") or (video.status == "indexed" and video.coarse)
+    }
     if options.retry:
         settled = {path: stat for path, stat in settled.items() if path not in failed}
     found = scan(
@@ -104,8 +109,8 @@ def workload(library: Library | None, paths: Sequence[Path], options: IndexOptio
         path, stat = candidate.path, candidate.stat
         if path in settled and settled[path].same_content_as(stat):
             counts["failed_before" if path in failed else "unchanged"] += 1
-        elif library is not None and stat.size_bytes in sizes and _is_known(library, path):
-            counts["known_content"] += 1
+        elif library is not None and stat.size_bytes in sizes and _is_known(library, path, stat):
+            counts["failed_before" if path in failed else "known_content"] += 1
         else:
             counts["changed" if path in known else "new"] += 1
             to_read.append(candidate)
@@ -113,13 +118,22 @@ def workload(library: Library | None, paths: Sequence[Path], options: IndexOptio
     return Workload(tuple(to_read), **counts, skipped=skipped, problems=found.problems)
 
 
-def _is_known(library: Library, path: bytes) -> bool:
+def _is_known(library: Library, path: bytes, stat: FileStat) -> bool:
+    """Whether a run would only compare the file, as far as that can be told without reading it."""
     try:
         identity = fingerprint(path)
     except OSError:
         return False
-    twins = library.videos_by_fingerprint(identity)
-    return any(twin.status == "indexed" and twin.fingerprint == identity for twin in twins)
+    return any(
+        twin.fingerprint == identity
+        and (twin.status == "indexed" or (twin.path == path and twin.status != "waiting"))
+        and (
+            stat.size_bytes <= WHOLE_BYTES
+            or stat.mtime_ns == twin.mtime_ns
+            or bool(library.content_digest(twin.id))
+        )
+        for twin in library.videos_by_fingerprint(identity)
+    )
 
 
 def forecast(work: Workload, options: IndexOptions, encoder: Encoder | None, dim: int) -> Forecast:

@@ -10,6 +10,7 @@ moment at which it becomes searchable.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from pathlib import Path
 from ..errors import NoSpaceError
 from ..files import FileStat, WriterLock, shown
 from ..store.library import Library
-from ..types import Encoder, VideoRow
+from ..types import Encoder
 from ..vectors.cache import VectorCache
 from ..vectors.published import remove_unnamed
 from .absence import missing, prunable
@@ -111,10 +112,13 @@ class _Run:
         absence = missing(self._library, found.roots, found.unreadable)
         self._remember(found.roots, absence.offline_roots)
         self._library.drop_copies(absence.gone_copies)
-        taken_over = [video.id for video in absence.gone if self._taken_over(video)]
+        here = {candidate.path for candidate in found.candidates}
+        taken_over = self._taken_over({video.id for video in absence.gone}, here)
         newly_gone = [v.id for v in absence.gone if not v.absent and v.id not in taken_over]
         if newly_gone:
             self._library.mark_absent(newly_gone)
+        if taken_over:
+            settled = self._library.settled_files()
         work = [
             candidate
             for candidate in found.candidates
@@ -125,7 +129,9 @@ class _Run:
         failed_before = self._failed_before(found.candidates, work)
         self._summary = replace(
             self._summary,
-            unchanged=settled_now - failed_before - len(taken_over),
+            unchanged=settled_now
+            - failed_before
+            - sum(path in here and path in settled for path in taken_over.values()),
             moved=len(taken_over),
             failed_before=failed_before,
             skipped=sum(found.skipped.values()),
@@ -138,14 +144,28 @@ class _Run:
             self._refresh_cache()
         return self._closing()
 
-    def _taken_over(self, gone: VideoRow) -> bool:
-        """Lets a copy that is there, as it was, stand for a video whose file is gone."""
-        for copy in self._library.copies(gone.id):
+    def _taken_over(self, gone: set[int], here: set[bytes]) -> dict[int, bytes]:
+        """Lets copies that are there, as they were, stand for videos whose file is not.
+
+        Args:
+            gone: Videos whose file is gone from a folder of this run.
+            here: Files that this run met; their videos may lie in folders that it does not name.
+
+        Returns:
+            Where those videos are now, by id.
+        """
+        taken: dict[int, bytes] = {}
+        for copy in self._library.copies():
+            if copy.video_id in taken or not (copy.video_id in gone or copy.path in here):
+                continue
+            video = self._library.video(copy.video_id)
+            if video is None or os.path.lexists(video.path):
+                continue
             with contextlib.suppress(OSError):
                 if FileStat.read(copy.path).same_content_as(copy.stat):
-                    self._library.rename(gone.id, copy.path, copy.stat)
-                    return True
-        return False
+                    self._library.rename(video.id, copy.path, copy.stat)
+                    taken[video.id] = copy.path
+        return taken
 
     def _name_skipped(self, path: bytes, kind: str) -> None:
         self._observer.note(f"skipped {shown(path)}: {kind}")

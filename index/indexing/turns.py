@@ -123,6 +123,9 @@ class Turns:
             return None
         if self._known_elsewhere(candidate, identity, stat):
             return None
+        here = self._library.video_by_path(path)
+        if here is not None and (own is None or here.id != own.id):
+            own, same = here, True  # a video that is known in part has moved here
         self._library.drop_copies([path])
         self._begun_here.add(identity)
         # Pieces of an interrupted attempt go on where nothing was written since.
@@ -145,6 +148,9 @@ class Turns:
         for copy in copies:
             if _is_still(copy.path, copy.stat) and _holds(copy.path, own.fingerprint):
                 self._library.rename(own.id, copy.path, copy.stat)
+                if own.status == "waiting":
+                    folder = os.path.dirname(copy.path)  # noqa: PTH120 - Path cannot hold bytes
+                    self._postponed.append(Candidate(copy.path, copy.stat, folder))
                 return
         self._library.drop_copies(copy.path for copy in copies)
 

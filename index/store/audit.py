@@ -83,6 +83,7 @@ def _drop_row(library: Library, row: DamagedRow) -> None:
             [row.key],
         )
         library._all("DELETE FROM versions WHERE video_id = ?", [row.key])
+        library._all("DELETE FROM copies WHERE video_id = ?", [row.key])
     key = TABLES[row.table]
     library._all(f"DELETE FROM {row.table} WHERE {key} = ?", [row.key])  # noqa: S608
 

@@ -34,10 +34,8 @@ class CopyWriter(AttemptWriter):
 
     def copies(self, video_id: int | None = None) -> list[CopyRow]:
         """Copies in path order, of one video or of all."""
-        rows = self._all(
-            f"SELECT {_COLUMNS} FROM copies WHERE ?1 IS NULL OR video_id = ?1 ORDER BY path",  # noqa: S608
-            [video_id],
-        )
+        which, parameters = ("", []) if video_id is None else ("WHERE video_id = ?", [video_id])
+        rows = self._all(f"SELECT {_COLUMNS} FROM copies {which} ORDER BY path", parameters)  # noqa: S608
         return [_copy(row) for row in rows]
 
     def add_copy(self, video_id: int, path: bytes, stat: FileStat) -> None:

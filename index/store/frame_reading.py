@@ -66,11 +66,13 @@ class FrameReader(LibraryReader):
         """
         low = -np.inf if start_s is None else start_s
         high = np.inf if end_s is None else end_s
-        version = self._version("SELECT visible_version FROM videos WHERE id = ?", [video_id])
-        rows = (
-            [] if version is None else self._chunks(version, between(version.contents, low, high))
-        )
-        times, half = self._joined(list(rows))
+        rows: list[tuple[bytes, bytes]] = []
+        # A writer may replace the version between its list of chunks and the chunks.
+        with self.snapshot():
+            version = self._version("SELECT visible_version FROM videos WHERE id = ?", [video_id])
+            if version is not None:
+                rows = list(self._chunks(version, between(version.contents, low, high)))
+        times, half = self._joined(rows)
         inside = (times >= low) & (times < high)
         return times[inside], half[inside].astype(np.float32)
 
@@ -83,6 +85,12 @@ class FrameReader(LibraryReader):
             Times float64 [K] and vectors float32 [K, D]; None when the video has
             changed since `segment` was read.
         """
+        with self.snapshot():
+            return self._read_frames(segment, numbers)
+
+    def _read_frames(
+        self, segment: Segment, numbers: npt.NDArray[np.int64]
+    ) -> tuple[Times, Vectors] | None:
         version = self._version(
             "SELECT version_id FROM searchable WHERE video_id = ? AND token = ?",
             [segment.video_id, segment.token.to_bytes(8, "little")],

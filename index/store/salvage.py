@@ -71,7 +71,7 @@ def _saved_from(source: Path, folder: Path) -> Salvaged | None:
     _remove(copy)
     try:
         with (
-            contextlib.closing(open_readable(source)) as old,
+            contextlib.closing(open_readable(source, migrate=False)) as old,
             Library(folder, open_writable(copy), readonly=False) as new,
         ):
             if not _copy_rows(old, new, copy):

@@ -206,8 +206,12 @@ def open_writable(path: Path) -> Database:
         return db
 
 
-def open_readable(path: Path) -> Database:
+def open_readable(path: Path, *, migrate: bool = True) -> Database:
     """Opens an existing library for reading, without a lock and without changing it.
+
+    Args:
+        path: The file.
+        migrate: Bring one of an earlier gz up to date first, which takes the lock.
 
     Raises:
         NothingIndexedError: There is no library yet.
@@ -237,6 +241,12 @@ def open_readable(path: Path) -> Database:
         if version == schema_version():
             return db
         db.close()
+        if not migrate:
+            raise LibraryError(
+                f"the library {shown(path)} was made by an earlier gz and is damaged, "
+                "so that it cannot be brought up to date",
+                REBUILD,
+            )
     with WriterLock(path.parent):
         open_writable(path).close()
     return open_readable(path)

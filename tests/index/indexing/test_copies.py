@@ -16,6 +16,8 @@ from index.errors import UsageError
 from index.indexing import turns
 from index.indexing.check import check
 from index.search.find import find
+from index.store import audit
+from index.store.checksums import DamagedRow
 from index.store.library import Library
 from index.types import FindRequest, FindResult
 from index.vectors.cache import VectorCache
@@ -188,3 +190,61 @@ def test_the_copy_of_a_file_that_was_set_aside_costs_no_decoder(
     assert (summary.failed, summary.failed_before) == (1, 1)
     assert home.rows()["copy.mp4"][0] == home.rows()["a.mp4"][0]
     assert home.encoder.pictures_encoded == 0
+
+
+def test_a_copy_takes_over_where_the_first_lies_in_a_folder_that_nobody_names(
+    tmp_path: Path,
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    colour_video(old / "a.mp4", [("red", 3.0)])
+    home = Home(new, tmp_path / "library")
+    home.index(old)
+    shutil.copytree(old, new)
+    assert home.index(new).duplicates == 1
+    shutil.rmtree(old)
+    again = home.index(new)
+    assert (again.moved, again.unchanged, again.indexed) == (1, 0, 0)
+    (hit, *_) = ask(home).hits
+    assert hit.path == os.fsencode(new / "a.mp4")
+
+
+def test_a_copy_elsewhere_that_takes_over_is_not_counted_among_this_runs_files(
+    tmp_path: Path,
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    colour_video(first / "a.mp4", [("red", 3.0)])
+    colour_video(first / "b.mp4", [("blue", 3.0)])
+    shutil.copy2(first / "a.mp4", second / "a.mp4")
+    home = Home(first, tmp_path / "library")
+    home.index(first)
+    home.index(second)
+    (first / "a.mp4").unlink()
+    again = home.index(first)
+    assert (again.moved, again.unchanged, again.searchable) == (1, 1, 2)
+
+
+def test_a_copy_that_takes_over_a_video_that_waits_is_indexed_at_once(home: Home) -> None:
+    home.index()
+    first, copy = first_and_copy(home)
+    with Library.create_or_open(home.library) as library:
+        row = library.video_by_path(os.fsencode(first))
+        assert row is not None
+        audit.reset_video(library, row.id)
+    first.unlink()
+    again = home.index()
+    assert (again.moved, again.indexed, again.searchable) == (1, 1, 2)
+    assert home.rows()[copy.name][0] == "indexed"
+
+
+def test_copies_go_with_a_damaged_row_that_is_dropped(home: Home) -> None:
+    home.index()
+    first, _ = first_and_copy(home)
+    with Library.create_or_open(home.library) as library:
+        row = library.video_by_path(os.fsencode(first))
+        assert row is not None
+        audit.drop_unsound_rows(library, [DamagedRow("videos", row.id)])
+        assert library.copies() == []
+    assert home.index().searchable == 2

@@ -181,9 +181,10 @@ def test_an_interrupted_run_goes_on_in_the_middle_of_stillness(tmp_path: Path) -
         np.testing.assert_allclose(ours, theirs, atol=2e-3)
 
 
-def gz(*arguments: str | Path) -> str:
+def gz(*arguments: str | Path, typed: str = "") -> str:
     ran = subprocess.run(
         [GZ, *arguments],
+        input=typed,
         capture_output=True,
         text=True,
         check=False,
@@ -191,7 +192,7 @@ def gz(*arguments: str | Path) -> str:
         timeout=300,
     )
     assert ran.returncode in (0, 1), ran.stderr
-    return ran.stdout + ran.stderr
+    return ran.stdout or ran.stderr
 
 
 def test_hits_are_those_of_encoding_everything(tmp_path: Path) -> None:
@@ -207,16 +208,18 @@ def test_hits_are_those_of_encoding_everything(tmp_path: Path) -> None:
     assert "% still" in said["fast"]
     assert "still" not in said["full"]
     asked = [query.text for query in archive.queries if query.kind == "plain"][:8]
+    typed = "".join(json.dumps({"query": query, "k": 1}) + "\n" for query in asked)
+    answers = {
+        name: gz("shell", "--library", tmp_path / name, "--json", typed=typed).splitlines()
+        for name in libraries
+    }
     same = 0
-    for sentence in asked:
-        first = {}
-        for name in libraries:
-            found = gz("find", sentence, "--library", tmp_path / name, "--json", "-k", "1")
-            first[name] = json.loads(found.splitlines()[0])["hits"]
-        assert bool(first["fast"]) == bool(first["full"]), sentence
-        for fast, full in zip(first["fast"], first["full"], strict=True):
-            assert fast["path"] == full["path"], sentence
-            assert fast["start_s"] == pytest.approx(full["start_s"], abs=1.0), sentence
-            assert fast["end_s"] == pytest.approx(full["end_s"], abs=1.0), sentence
+    for query, *lines in zip(asked, answers["fast"], answers["full"], strict=True):
+        fast_hits, full_hits = (json.loads(line)["hits"] for line in lines)
+        assert bool(fast_hits) == bool(full_hits), query
+        for fast, full in zip(fast_hits, full_hits, strict=True):
+            assert fast["path"] == full["path"], query
+            assert fast["start_s"] == pytest.approx(full["start_s"], abs=1.0), query
+            assert fast["end_s"] == pytest.approx(full["end_s"], abs=1.0), query
             same += 1
     assert same >= 5

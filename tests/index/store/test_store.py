@@ -41,6 +41,7 @@ from index.errors import (
 from index.files import digest_file
 from index.indexing.check import check
 from index.store import schema
+from index.store.frame_reading import FrameReader
 from index.store.library import Library
 from index.store.sentences import SentenceCache
 from index.types import SamplingReport, Sentence
@@ -939,3 +940,25 @@ def test_sentences_are_kept_per_space_and_damage_costs_only_time(tmp_path):
     cache.put("s1", Sentence("bad \udcff", sentence.pooled, sentence.tokens))
     SentenceCache(tmp_path / "nowhere").put("s1", sentence)
     assert len(sentence.pooled) == DIM
+
+
+def test_a_video_that_is_replaced_while_it_is_read_is_no_damage(tmp_path, monkeypatch):
+    with open_library(tmp_path) as writer:
+        video_id = add_video(writer, b"/a", fingerprint="old")
+        with Library.open_readonly(tmp_path) as reader:
+            (segment,) = reader.segments()
+            before = reader.read_vectors(video_id)[1]
+            found = FrameReader._version
+
+            def replaced(self, *arguments):
+                version = found(self, *arguments)
+                if self is reader:
+                    add_video(writer, b"/a", fingerprint=f"new {len(done)}", seed=len(done) + 5)
+                    done.append(version)
+                return version
+
+            done = []
+            monkeypatch.setattr(FrameReader, "_version", replaced)
+            assert np.array_equal(reader.read_vectors(video_id)[1], before)
+            assert reader.read_frames(segment, np.array([0, 1])) is None
+            assert len(done) == 2
