@@ -119,6 +119,8 @@ def _wanted(
     clips = clips[:limit]
     if not clips:
         screen.note("Nothing was found, so there is nothing to cut.")
+        if screen.as_json:
+            show_export_summary(screen, [], None)
         raise typer.Exit(NOTHING_TO_CUT)
     return clips
 
@@ -138,7 +140,8 @@ def _read(source: str) -> bytes:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
-            f"{source} cannot be read: {why}.", "Name a file that gz find --json has written."
+            f"The file {source} cannot be read: {why}.",
+            "Name a file that gz find --json has written.",
         ) from None
 
 

@@ -129,11 +129,12 @@ def _library_and_model(library_dir: Path, device: str | None, *, repair: bool) -
         found.append(
             Check("library", True, f"none yet in {library_dir}; make one: gz index FOLDER")
         )
+        models = [_model(None, device)]
     except LibraryError as error:
         if all(check.ok for check in found):
             found.append(_failed("library", error))
     yield from found
-    yield from models or [_model(None, device)]
+    yield from models
 
 
 def _unusable(library: Library) -> str:

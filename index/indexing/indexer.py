@@ -110,7 +110,8 @@ class _Run:
         for problem in found.problems:
             self._problem(problem)
         absence = missing(self._library, found.roots, found.unreadable)
-        self._remember(found.roots, absence.offline_roots)
+        refused = {problem.path for problem in found.problems}
+        self._remember([r for r in found.roots if r.path not in refused], absence.offline_roots)
         self._library.drop_copies(absence.gone_copies)
         here = {candidate.path for candidate in found.candidates}
         taken_over = self._taken_over({video.id for video in absence.gone}, here)

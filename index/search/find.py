@@ -99,7 +99,10 @@ def find(
     chosen = [m for m in found if m.presence >= request.threshold][: request.limit] or found[:1]
     if request.refine and chosen:
         refined = refine(search, chosen, unread)
-        chosen = surest_first(distinct([_clipped(moment, scope) for moment in refined]))
+        inside_asked = [
+            _clipped(moment, before, scope) for moment, before in zip(refined, chosen, strict=True)
+        ]
+        chosen = surest_first(distinct(inside_asked))
     notes = [
         *scope.notes,
         *_coarse_notes(scope),
@@ -185,13 +188,16 @@ def _moments(search: Search, windows: Sequence[Candidate]) -> list[Moment]:
     return surest_first(distinct(chains))
 
 
-def _clipped(moment: Moment, scope: Scope) -> Moment:
-    """The moment with its spans inside what was asked, whatever a tightened edge did."""
+def _clipped(moment: Moment, before: Moment, scope: Scope) -> Moment:
+    """The moment with its spans inside what was asked, whatever a tightened edge did.
+
+    One that tightening has moved out of there altogether stays as it was `before`.
+    """
     bounds_s = scope.bounds_s(moment.video)
     span = inside(moment.span, *bounds_s)
     parts = [inside(part.span, *bounds_s) for part in moment.parts]
     if span is None or None in parts:
-        return moment
+        return before
     clipped = zip(moment.parts, parts, strict=True)
     return replace(
         moment,

@@ -63,7 +63,7 @@ def choose_videos(library: Library, request: FindRequest) -> Scope:
             "There is no indexed video to search.", "Index a folder of videos: gz index FOLDER"
         )
     paths = _paths(library, rows)
-    chosen, notes = [_at(row, paths[row.id], row.path) for row in rows], []
+    chosen, notes = [_at(row, paths[row.id], paths[row.id][0]) for row in rows], []
     if request.within:
         chosen, unmatched = _within(rows, paths, request.within)
         if not chosen:
@@ -82,11 +82,14 @@ def choose_videos(library: Library, request: FindRequest) -> Scope:
 
 
 def _paths(library: Library, rows: Sequence[VideoRow]) -> dict[int, list[bytes]]:
-    """Every path of each video, the one that was indexed first."""
+    """Every path of each video, files that are there before those that are not."""
     paths = {row.id: [row.path] for row in rows}
     for copy in library.copies():
         if copy.video_id in paths:
             paths[copy.video_id].append(copy.path)
+    for video_id, several in paths.items():
+        if len(several) > 1:  # a file that is there can be shown and cut
+            paths[video_id] = sorted(several, key=lambda path: not os.path.lexists(path))
     return paths
 
 

@@ -422,6 +422,8 @@ def test_nothing_found_is_nothing_to_cut(copy: Archive) -> None:
     ran = copy.run("export-clips")
     assert ran.code == 1
     assert "nothing to cut" in ran.err
+    (summary,) = copy.run("export-clips", "--json").lines
+    assert (summary["type"], summary["clips"], summary["manifest"]) == ("summary", 0, None)
     (copy.library / "last_find.json").unlink()
     assert copy.run("export-clips").code == 2
 

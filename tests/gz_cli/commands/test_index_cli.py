@@ -139,3 +139,12 @@ def test_places_that_are_not_there_are_told_before_a_model_is_looked_for(tmp_pat
     assert (ran.code, ran.out) == (2, b"")
     assert f"There is no file or folder /nope, {tmp_path / 'nada'}." in ran.err
     assert "hub" not in ran.err
+
+
+def test_a_file_that_is_no_video_is_not_looked_for_again(archive: Archive) -> None:
+    assert index(archive).code == 0
+    notes = archive.folder / "notes.txt"
+    notes.write_text("no video")
+    assert archive.run("index", notes).code == 3
+    ran = archive.run("index")
+    assert (ran.code, "notes.txt" in ran.err) == (0, False), ran.err

@@ -248,3 +248,10 @@ def test_copies_go_with_a_damaged_row_that_is_dropped(home: Home) -> None:
         audit.drop_unsound_rows(library, [DamagedRow("videos", row.id)])
         assert library.copies() == []
     assert home.index().searchable == 2
+
+
+def test_a_copy_is_shown_while_the_first_is_gone_and_no_run_has_noticed(home: Home) -> None:
+    home.index()
+    first, copy = first_and_copy(home)
+    first.unlink()
+    assert ask(home).hits[0].path == os.fsencode(copy)

@@ -595,3 +595,15 @@ def test_a_refined_hit_stays_inside_the_asked_times(archive):
     archive.film("a.mp4", STORY)
     hit = archive.find("red", refine=True, after_s=14, before_s=19).hits[0]
     assert 14 <= hit.span.start_s < hit.span.end_s <= 19
+
+
+def test_an_edge_that_is_tightened_out_of_the_asked_times_is_left_alone(archive, monkeypatch):
+    archive.film("a.mp4", STORY)
+
+    def elsewhere(self, proposal, window, sentence, background):
+        return replace(proposal, span=Span(20.0, 21.0))
+
+    before = archive.find("red", before_s=19).hits[0]
+    monkeypatch.setattr(TrainingFreeLocalizer, "tighten", elsewhere)
+    hit = archive.find("red", refine=True, before_s=19).hits[0]
+    assert hit.span == before.span
