@@ -6,8 +6,10 @@ was proved when the library was opened.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +23,9 @@ from .schema import REPAIR, explained
 
 HalfVectors = npt.NDArray[np.float16]
 """float16 [T, D], as stored."""
+_Read = TypeVar("_Read")
+_MOST_LISTS = 1024
+"""Versions whose list of contents is kept parsed: more than one search looks into."""
 
 
 _VERSION = (
@@ -50,6 +55,10 @@ class _Version:
 class FrameReader(LibraryReader):
     """One open library, as far as reading frames goes."""
 
+    def __init__(self, folder: Path, db: Any, readonly: bool) -> None:
+        super().__init__(folder, db, readonly)
+        self._lists: dict[int, tuple[tuple[Any, ...], Contents]] = {}
+
     def segments(self) -> list[Segment]:
         """All searchable videos with the tokens of their vectors, by video id."""
         self._require_sound_rows()
@@ -66,15 +75,25 @@ class FrameReader(LibraryReader):
         """
         low = -np.inf if start_s is None else start_s
         high = np.inf if end_s is None else end_s
-        rows: list[tuple[bytes, bytes]] = []
-        # A writer may replace the version between its list of chunks and the chunks.
+        times, half = self._settled(lambda: self._read_between(video_id, low, high))
+        first, last = np.searchsorted(times, (low, high))
+        return times[first:last].copy(), half[first:last].astype(np.float32)
+
+    def _read_between(self, video_id: int, low: float, high: float) -> tuple[Times, HalfVectors]:
+        version = self._version("SELECT visible_version FROM videos WHERE id = ?", [video_id])
+        if version is None:
+            return self._joined([])
+        return self._joined(list(self._chunks(version, between(version.contents, low, high))))
+
+    def _settled(self, read: Callable[[], _Read]) -> _Read:
+        """What `read` gives, again where a writer replaced the version while it was read."""
+        try:
+            return read()
+        except LibraryError:
+            if self._state() == self._proved_state:
+                raise
         with self.snapshot():
-            version = self._version("SELECT visible_version FROM videos WHERE id = ?", [video_id])
-            if version is not None:
-                rows = list(self._chunks(version, between(version.contents, low, high)))
-        times, half = self._joined(rows)
-        inside = (times >= low) & (times < high)
-        return times[inside], half[inside].astype(np.float32)
+            return read()
 
     def read_frames(
         self, segment: Segment, numbers: npt.NDArray[np.int64]
@@ -85,8 +104,7 @@ class FrameReader(LibraryReader):
             Times float64 [K] and vectors float32 [K, D]; None when the video has
             changed since `segment` was read.
         """
-        with self.snapshot():
-            return self._read_frames(segment, numbers)
+        return self._settled(lambda: self._read_frames(segment, numbers))
 
     def _read_frames(
         self, segment: Segment, numbers: npt.NDArray[np.int64]
@@ -135,10 +153,15 @@ class FrameReader(LibraryReader):
         row = self._one(f"{_VERSION} WHERE versions.id = ({found})", parameters)
         if row is None:
             return None
-        contents = parsed(row[3])
-        if fault(contents, row[2]):
-            raise self._damaged_vectors(row[1])
-        return _Version(row[0], row[1], contents)
+        known = self._lists.get(row[0])
+        if known is None or known[0] != row[2:]:
+            contents = parsed(row[3])
+            if fault(contents, row[2]):
+                raise self._damaged_vectors(row[1])
+            if len(self._lists) >= _MOST_LISTS:
+                self._lists.clear()
+            known = self._lists[row[0]] = (row[2:], contents)
+        return _Version(row[0], row[1], known[1])
 
     def _chunks(self, version: _Version, wanted: Contents) -> Iterator[tuple[bytes, bytes]]:
         """Times and vectors of consecutive chunks, each proved to be what was written."""
