@@ -141,7 +141,13 @@ def schema_version() -> int:
 
 
 def explain(error: sqlite3.Error, path: Path) -> GzError:
-    """What an SQLite error means for the person whose library is at `path`."""
+    """What an SQLite error means for the person whose library is at `path`.
+
+    Raises:
+        KeyboardInterrupt: Somebody ended gz while SQLite called it back, which tells no more.
+    """
+    if "user-defined function raised exception" in str(error):
+        raise KeyboardInterrupt from error
     code = getattr(error, "sqlite_errorcode", None) or 0
     primary = code & 0xFF
     where = shown(path)

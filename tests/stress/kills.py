@@ -1,6 +1,6 @@
 """Kills index runs at random times, again and again on the same videos, and looks what is left.
 
-Usage: python tests/stress/kills.py [--rounds 200] [--seed 0]
+Usage: python tests/stress/kills.py [--rounds 200] [--seed 0] [--only prune rebuild]
 
 Runs are those of `index_child`: real decode workers, the fake encoder. After each
 round's kills (SIGKILL mostly, also SIGTERM, SIGHUP and SIGINT; to gz alone or to all its
@@ -199,15 +199,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=200, help="over all scenarios")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=[*SCENARIOS])
     asked = parser.parse_args()
     # A shell makes what it runs in the background deaf to Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     faults = 0
     with tempfile.TemporaryDirectory() as folder:
-        for number, name in enumerate(SCENARIOS):
+        for number, name in enumerate(asked.only):
             world = make_world(name, Path(folder) / name)
             tally = Tally()
-            for which in range(number, asked.rounds, len(SCENARIOS)):
+            for which in range(number, asked.rounds, len(asked.only)):
                 chance = random.Random(f"{asked.seed} {which}")
                 one_round(world, Path(folder) / f"{name}-{which}", chance, tally)
             print(tally.line(name), *tally.faults, sep="\n  ", flush=True)

@@ -220,3 +220,14 @@ def test_a_cache_of_queries_that_cannot_be_used_is_made_anew(tmp_path: Path) -> 
     assert cache.get("s1", "a red car") is None
     cache.put("s1", sentence)
     assert cache.get("s1", "a red car") is not None
+
+
+def test_ctrl_c_inside_a_checksum_is_no_damage(folder: Path) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    with Library.create_or_open(folder) as library:
+        library._db.conn.create_function("gz_digest", -1, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            library.remember_root(b"/anywhere", 1)
+    assert check(folder) == []
