@@ -62,7 +62,7 @@ def run(
         capture_output=True,
         input=stdin,
         stdin=subprocess.DEVNULL if stdin is None else None,
-        timeout=120,
+        timeout=600,
         env=environment(library, **env),
         cwd=library.parent,
         check=False,
