@@ -109,6 +109,9 @@ def workload(library: Library | None, paths: Sequence[Path], options: IndexOptio
         path, stat = candidate.path, candidate.stat
         if path in settled and settled[path].same_content_as(stat):
             counts["failed_before" if path in failed else "unchanged"] += 1
+        elif options.retry and path in failed:
+            counts["changed"] += 1
+            to_read.append(candidate)
         elif library is not None and stat.size_bytes in sizes and _is_known(library, path, stat):
             counts["failed_before" if path in failed else "known_content"] += 1
         else:
