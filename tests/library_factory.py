@@ -14,6 +14,7 @@ import numpy as np
 from index.files import FileStat
 from index.store.checksums import TABLES
 from index.store.library import Library
+from index.store.schema import schema_version
 from index.types import EmbeddingSpace, SamplingReport, Vectors, VideoInfo
 
 DIM = 24
@@ -58,7 +59,7 @@ def make_older(path: Path) -> None:
         connection.execute("DROP TABLE checksums")
         connection.execute("DROP TABLE meta_copy")
         connection.execute("DELETE FROM _sqlite_migrations WHERE name LIKE 'checksums%'")
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute(f"PRAGMA user_version = {schema_version() - 1}")
     connection.close()
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from ..errors import GzError, LibraryError, NothingIndexedError
 from ..files import WriterLock, remove_partials, shown
 from ..store import audit
+from ..store.faults import REBUILD, REBUILD_ALONE, REPAIR
 from ..store.library import Library
 from ..store.salvage import salvage
-from ..store.schema import REBUILD, REBUILD_ALONE, REPAIR
 from ..vectors.published import (
     NOTE_NAME,
     Publication,

@@ -1,6 +1,6 @@
 """What can be wrong with the rows of a library, and how rows are put right.
 
-Part of the store, like `store_reading`: it speaks SQL. `check` decides what
+Part of the store, like `reading`: it speaks SQL. `check` decides what
 is done with the answers.
 """
 
@@ -15,8 +15,8 @@ from ..errors import GzError, LibraryError
 from ..files import shown
 from .checksums import TABLES, DamagedRow, damaged_rows, restore_meta, seal
 from .contents import entry
+from .faults import REBUILD, explained
 from .library import Library
-from .schema import REBUILD, explained
 from .versions import NORM_TOLERANCE, add_tokens, frame_tokens
 
 _ORPHANS = {

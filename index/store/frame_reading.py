@@ -18,8 +18,8 @@ from ..errors import LibraryError
 from ..files import shown
 from ..types import Times, Vectors
 from .contents import Contents, between, fault, is_as_listed, parsed
+from .faults import REPAIR, explained
 from .reading import LibraryReader
-from .schema import REPAIR, explained
 
 HalfVectors = npt.NDArray[np.float16]
 """float16 [T, D], as stored."""

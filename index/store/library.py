@@ -143,6 +143,12 @@ class Library(CopyWriter):
             if self._remove(video_id):
                 self._bump()
 
+    def forget_roots(self, paths: Iterable[bytes]) -> None:
+        """Named folders and files that are no longer looked at by themselves."""
+        with self._transaction():
+            for path in paths:
+                self._all("DELETE FROM roots WHERE path = ?", [path])
+
     def remember_root(self, path: bytes, device: int) -> None:
         """Writes down a named folder or file and its device."""
         with self._transaction():

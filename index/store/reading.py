@@ -17,7 +17,8 @@ from ..errors import LibraryError, ModelError
 from ..files import FileStat, shown
 from ..types import EmbeddingSpace, VideoRow
 from .checksums import DamagedRow, damaged_rows
-from .schema import DATABASE_NAME, REBUILD, REPAIR, explained, integrity_problems
+from .faults import REBUILD, REPAIR, explained
+from .schema import DATABASE_NAME, integrity_problems
 
 _ROWS = """
     SELECT videos.id, path, CASE WHEN status IN ('failed', 'set aside')

@@ -7,23 +7,35 @@ costs the rows on it and no others; the copy is then checked like any library.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlite_utils import Database
+
 from ..errors import LibraryError
 from ..failpoints import reached
 from . import audit
-from .checksums import digest, is_undamaged
+from .checksums import digest, has_digests, is_undamaged
+from .faults import explained
 from .library import Library
-from .schema import DATABASE_NAME, explained, open_readable, open_writable, set_aside
+from .schema import (
+    DATABASE_NAME,
+    begin_at,
+    end_at,
+    open_readable,
+    open_writable,
+    set_aside,
+    version_of,
+)
 from .schema_repair import mended_copy
 
 _COPY_NAME = ".gz-salvage.db"
 _MENDED_NAME = ".gz-salvage-mended.db"
-_TABLES = ("videos", "versions", "chunks", "copies")
+_TABLES = {"videos", "versions", "chunks", "copies"}
 _ROWS_PER_COMMIT = 500
 
 
@@ -66,16 +78,19 @@ def salvage(folder: Path) -> Salvaged | None:
 
 
 def _saved_from(source: Path, folder: Path) -> Salvaged | None:
-    """Makes the copy from the library itself, or from one whose schema was mended."""
+    """Makes the copy from the library itself, or from one whose schema was mended.
+
+    The copy has the schema of the damaged file until all rows are in it: what an earlier
+    gz wrote is brought up to date where nothing is damaged any more.
+    """
     path, copy = folder / DATABASE_NAME, folder / _COPY_NAME
     _remove(copy)
     try:
-        with (
-            contextlib.closing(open_readable(source, migrate=False)) as old,
-            Library(folder, open_writable(copy), readonly=False) as new,
-        ):
-            if not _copy_rows(old, new, copy):
+        with contextlib.closing(open_readable(source, migrate=False)) as old:
+            version = version_of(old)
+            if not _copied(old, copy, version):
                 return None
+        with Library(folder, open_writable(copy), readonly=False) as new:
             lost = _drop_unsound(new)
             saved = len(new.segments())
         reached("before_salvage_swap")
@@ -98,7 +113,7 @@ def _drop_unsound(library: Library) -> int:
     return len(lost)
 
 
-def _copy_rows(old: Any, new: Library, copy: Path) -> bool:
+def _copied(old: Any, copy: Path, version: int) -> bool:
     """Copies every row that can be read; False when even the library's identity cannot."""
     with explained(copy):
         try:
@@ -108,20 +123,24 @@ def _copy_rows(old: Any, new: Library, copy: Path) -> bool:
         if not {"space", "generation", "library_id"} <= meta.keys():
             return False
         meta["generation"] = str(int(meta["generation"]) + 1)
-        with new._transaction():
-            # Rows come in any order, and some of those that others point to never come.
-            for key, value in meta.items():
-                new._set_meta(key, str(value))
+        new = begin_at(copy, version)
+        try:
+            new["meta"].insert_all({"key": key, "value": value} for key, value in meta.items())
             _copy_roots(old, new)
-        for table in _TABLES:
-            rows = _readable_rows(old, table)
-            while batch := [row for _, row in zip(range(_ROWS_PER_COMMIT), rows, strict=False)]:
-                _insert(new, table, batch)
+            for table in sorted(_TABLES & set(new.table_names())):
+                rows = _readable_rows(old, table)
+                while batch := list(itertools.islice(rows, _ROWS_PER_COMMIT)):
+                    _insert(new, table, batch)
+            end_at(new, version)
+        finally:
+            new.close()
     return True
 
 
 def _sound_meta(old: Any) -> dict[str, str]:
     """What the library says about itself, of its two copies the one that is sound."""
+    if not has_digests(old, "meta"):
+        return dict(old.execute("SELECT key, value FROM meta").fetchall())
     meta: dict[str, str] = {}
     for table in ("meta_copy", "meta"):
         with contextlib.suppress(sqlite3.DatabaseError):
@@ -130,19 +149,19 @@ def _sound_meta(old: Any) -> dict[str, str]:
     return meta
 
 
-def _copy_roots(old: Any, new: Library) -> None:
+def _copy_roots(old: Any, new: Database) -> None:
     with contextlib.suppress(sqlite3.DatabaseError):
-        for path, device, said in old.execute("SELECT path, device, digest FROM roots").fetchall():
-            if said != digest(path, device):
-                continue
-            new._all("INSERT INTO roots (path, device) VALUES (?, ?)", [path, device])
+        rows = [
+            row for row in old.execute("SELECT * FROM roots") if is_undamaged(old, "roots", row)
+        ]
+        _insert(new, "roots", rows)
 
 
-def _insert(new: Library, table: str, rows: list[tuple[Any, ...]]) -> None:
-    places = ", ".join("?" * len(rows[0]))
-    with new._transaction():
+def _insert(new: Database, table: str, rows: list[tuple[Any, ...]]) -> None:
+    with new.atomic():
         for row in rows:
-            new._all(f"INSERT OR IGNORE INTO {table} VALUES ({places})", row)  # noqa: S608
+            places = ", ".join("?" * len(row))
+            new.execute(f"INSERT OR IGNORE INTO {table} VALUES ({places})", row)  # noqa: S608
 
 
 def _readable_rows(old: Any, table: str) -> Iterator[tuple[Any, ...]]:

@@ -11,16 +11,16 @@ import contextlib
 import sqlite3
 import struct
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from sqlite_utils import Database, Migrations
 
-from ..errors import GzError, LibraryError, LockedError, NothingIndexedError, UsageError
-from ..files import WriterLock, no_space, shown
+from ..errors import LibraryError, NothingIndexedError, UsageError
+from ..files import WriterLock, shown
 from .checksums import damaged_rows, offer_digest, seal, unseal
+from .faults import REBUILD, explained
 from .migrations import (
     checksums_of_rows_and_chunks,
     coarse_versions,
@@ -36,20 +36,6 @@ _APPLICATION_ID = 0x475A4C42
 _MAGIC = b"SQLite format 3\x00"
 _PAGE_BYTES = 16384
 _BUSY_MS = 15_000
-_NO_SPACE = {
-    sqlite3.SQLITE_IOERR_WRITE,
-    sqlite3.SQLITE_IOERR_FSYNC,
-    sqlite3.SQLITE_IOERR_TRUNCATE,
-    sqlite3.SQLITE_IOERR_SHMSIZE,
-}
-REPAIR = "run `gz doctor --repair`, then `gz index`"
-REBUILD_ALONE = (
-    "run `gz index --rebuild` on your folders to start anew; the old file is set aside, not deleted"
-)
-REBUILD = (
-    "run `gz doctor --repair` to save what is sound, or `gz index --rebuild` on your folders "
-    "to start anew; the old file is set aside, not deleted"
-)
 
 
 def videos_versions_and_chunks(db: Database) -> None:
@@ -140,51 +126,6 @@ def schema_version() -> int:
     return len(SCHEMA._migrations)
 
 
-def explain(error: sqlite3.Error, path: Path) -> GzError:
-    """What an SQLite error means for the person whose library is at `path`.
-
-    Raises:
-        KeyboardInterrupt: Somebody ended gz while SQLite called it back, which tells no more.
-    """
-    if "user-defined function raised exception" in str(error):
-        raise KeyboardInterrupt from error
-    code = getattr(error, "sqlite_errorcode", None) or 0
-    primary = code & 0xFF
-    where = shown(path)
-    if primary == sqlite3.SQLITE_FULL or code in _NO_SPACE:
-        return no_space(path)
-    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return LockedError(f"the library {where} is busy", "wait for the other gz, then try again")
-    if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-        return UsageError(
-            f"the library {where} cannot be written", "choose a folder of yours with --library"
-        )
-    if primary == sqlite3.SQLITE_CANTOPEN:
-        return UsageError(
-            f"the library {where} cannot be opened",
-            "check that its folder exists and is yours, or choose another with --library",
-        )
-    if primary == sqlite3.SQLITE_IOERR:
-        return LibraryError(
-            f"the disk failed to read or write {where}: {error}",
-            "check the drive, then run the same command again",
-        )
-    return LibraryError(f"the library {where} is damaged: {error}", REBUILD)
-
-
-@contextlib.contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turns SQLite errors inside the block into errors for people."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise explain(error, path) from error
-    except UnicodeDecodeError as error:
-        raise LibraryError(
-            f"the library {shown(path)} is damaged: {error.reason}", REBUILD
-        ) from error
-
-
 def open_writable(path: Path) -> Database:
     """Opens or creates a library for writing, its tables brought up to date.
 
@@ -198,7 +139,7 @@ def open_writable(path: Path) -> Database:
     with explained(path):
         if _version_in_header(path) is not None:
             with contextlib.closing(_connect(path, "mode=ro")) as peek:
-                _refuse_newer(_version(peek), path)
+                _refuse_newer(version_of(peek), path)
         db = _connect(path, "mode=rwc")
         try:
             db.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
@@ -210,6 +151,32 @@ def open_writable(path: Path) -> Database:
             db.close()
             raise
         return db
+
+
+def begin_at(path: Path, version: int) -> Database:
+    """A new library file with the tables of some version of the schema, to be filled plainly.
+
+    Nothing keeps checksums yet: `end_at` declares what was written to be right.
+    """
+    db = _connect(path, "mode=rwc")
+    try:
+        db.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+        _enable_wal(db, path)
+        with db.atomic():
+            later = [migration.name for migration in SCHEMA._migrations][version:]
+            SCHEMA.apply(db, stop_before=later[:1])
+            db.execute("DELETE FROM meta")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def end_at(db: Database, version: int) -> None:
+    """Declares a file that was filled after `begin_at` to be a library of that version."""
+    if "checksums" in db.table_names():
+        seal(db)
+    db.execute(f"PRAGMA user_version = {version}")
 
 
 def open_readable(path: Path, *, migrate: bool = True) -> Database:
@@ -237,22 +204,16 @@ def open_readable(path: Path, *, migrate: bool = True) -> Database:
                 raise
             db = _connect_immutable(path)
         try:
-            version = _version(db)
+            version = version_of(db)
             _refuse_newer(version, path)
             if version == 0:
                 raise _nothing(path)
         except BaseException:
             db.close()
             raise
-        if version == schema_version():
+        if version == schema_version() or not migrate:
             return db
         db.close()
-        if not migrate:
-            raise LibraryError(
-                f"the library {shown(path)} was made by an earlier gz and is damaged, "
-                "so that it cannot be brought up to date",
-                REBUILD,
-            )
     with WriterLock(path.parent):
         open_writable(path).close()
     return open_readable(path)
@@ -260,7 +221,7 @@ def open_readable(path: Path, *, migrate: bool = True) -> Database:
 
 def _bring_up_to_date(db: Database, path: Path) -> None:
     """Applies what has come to the schema since a library was made, all of it or nothing."""
-    if _version(db) == schema_version():
+    if version_of(db) == schema_version():
         return
     with db.atomic():
         if "checksums" in db.table_names():
@@ -362,7 +323,8 @@ def _refuse_newer(version: int, path: Path) -> None:
         )
 
 
-def _version(db: Any) -> int:
+def version_of(db: Any) -> int:
+    """The schema that a library has."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 

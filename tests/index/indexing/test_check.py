@@ -14,6 +14,7 @@ from library_factory import (
     STAT,
     add_video,
     brute_force,
+    make_older,
     open_library,
     run_python,
     unit_vectors,
@@ -175,11 +176,14 @@ def test_of_a_damaged_file_all_that_is_sound_is_saved(folder, seed):
     assert check(folder) == []
 
 
-def test_a_page_of_vectors_that_is_lost_costs_the_videos_on_it(tmp_path):
+@pytest.mark.parametrize("older", [False, True])
+def test_a_page_of_vectors_that_is_lost_costs_the_videos_on_it(tmp_path, older):
     with open_library(tmp_path) as library:
         for number in range(40):
             add_video(library, b"/v%d" % number, frames=128, seed=number)
     path = tmp_path / "library.db"
+    if older:
+        make_older(path)
     data = bytearray(path.read_bytes())
     leaves = [page for page in range(len(data) // 16384) if data[page * 16384] == 13]
     page = max(leaves)
