@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .pace import Pace
-from .render import Progress, Screen, display_safe, path_fields, size_text
+from .render import Progress, Screen, display_safe, path_fields, shell_quoted, size_text
 from .timecode import clock, spoken_length
 
 if TYPE_CHECKING:
@@ -65,7 +65,10 @@ def show_summary(screen: Screen, summary: IndexSummary) -> None:
     for problem in summary.problems:
         screen.warning(f"{display_safe(problem.path)}: {problem.reason}")
     for root in summary.offline_roots:
-        screen.warning(f"{display_safe(root)}: offline; its videos are kept")
+        screen.warning(
+            f"{display_safe(root)}: out of reach; its videos are kept. "
+            f"If it is gone for good: gz index --prune {shell_quoted(root)}"
+        )
     if summary.skipped:
         screen.note(_skipped_text(summary))
     screen.note(_done_text(summary))

@@ -8,7 +8,7 @@ forgets, and only where the folder itself is there.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from ..store.library import Library
@@ -26,23 +26,37 @@ class Absence:
     """Copies of videos, likewise."""
     offline_roots: tuple[bytes, ...]
     """Named folders that are out of reach; nothing under them is touched."""
+    deleted_roots: tuple[bytes, ...]
+    """Named files, and folders where that is certain, that somebody deleted."""
 
 
-def missing(library: Library, roots: Sequence[Root], unreadable: Sequence[bytes]) -> Absence:
+def missing(
+    library: Library,
+    roots: Sequence[Root],
+    unreadable: Sequence[bytes],
+    given_up: Collection[bytes] = (),
+) -> Absence:
     """Compares what the library knows with what is on disk.
 
     Args:
         library: Open library.
         roots: The folders and files of this run, as the walk met them.
         unreadable: Paths that the walk could not look into; nothing below counts as gone.
+        given_up: Folders that somebody named in order to forget what is gone.
 
     Returns:
-        Gone videos and offline roots; nothing is changed.
+        Gone videos and roots, and offline roots; nothing is changed.
     """
     videos, copies = library.videos(), library.copies()
     known = [video.path for video in videos] + [copy.path for copy in copies]
     devices = library.roots()
-    offline = tuple(root.path for root in roots if _is_offline(root, known, devices))
+    files = {video.path for video in videos} | set(given_up)
+    deleted = {root.path for root in roots if root.path in files and _is_deleted(root, devices)}
+    offline = tuple(
+        root.path
+        for root in roots
+        if root.path not in deleted and _is_offline(root, known, devices)
+    )
     live = [root.path for root in roots if root.path not in offline]
     hidden_below = [path for path in unreadable if path not in live] + list(offline)
     gone = {
@@ -54,6 +68,7 @@ def missing(library: Library, roots: Sequence[Root], unreadable: Sequence[bytes]
         tuple(video for video in videos if video.path in gone),
         tuple(copy.path for copy in copies if copy.path in gone),
         offline,
+        tuple(sorted(deleted)),
     )
 
 
@@ -78,6 +93,16 @@ def prunable(library: Library, gone: Iterable[VideoRow]) -> list[VideoRow]:
 def is_under(path: bytes, folders: Iterable[bytes]) -> bool:
     """True when `path` is one of `folders` or lies below one."""
     return any(path == folder or path.startswith(folder.rstrip(b"/") + b"/") for folder in folders)
+
+
+def _is_deleted(root: Root, devices: dict[bytes, int]) -> bool:
+    """A root that is not there, in a place that still lies on the device that the root was on.
+
+    A drive that is not mounted leaves its place on another device, or none.
+    """
+    if root.device is not None or os.path.lexists(root.path):
+        return False
+    return devices.get(root.path) == _device_above(root.path)
 
 
 def _is_offline(root: Root, known: Sequence[bytes], devices: dict[bytes, int]) -> bool:

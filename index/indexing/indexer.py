@@ -23,7 +23,7 @@ from ..store.library import Library
 from ..types import Encoder
 from ..vectors.cache import VectorCache
 from ..vectors.published import remove_unnamed
-from .absence import missing, prunable
+from .absence import Absence, missing, prunable
 from .coarse_pass import CoarsePass
 from .full_pass import FullPass
 from .progress import IndexObserver, IndexOptions, IndexSummary
@@ -107,9 +107,12 @@ class _Run:
             lambda path, stat: path in settled and settled[path].same_content_as(stat),
             self._name_skipped if self._options.name_skipped else None,
         )
+        named = [os.path.realpath(os.fsencode(path)) for path in paths]
+        given_up = named if self._options.prune else []
+        absence = missing(self._library, found.roots, found.unreadable, given_up)
         for problem in found.problems:
-            self._problem(problem)
-        absence = missing(self._library, found.roots, found.unreadable)
+            if problem.path not in absence.deleted_roots:
+                self._problem(problem)
         refused = {problem.path for problem in found.problems}
         self._remember([r for r in found.roots if r.path not in refused], absence.offline_roots)
         self._library.drop_copies(absence.gone_copies)
@@ -141,7 +144,8 @@ class _Run:
         )
         self._index(work)
         if not self._summary.interrupted:
-            self._prune(paths, found.roots, found.unreadable)
+            self._prune(missing(self._library, found.roots, found.unreadable, given_up))
+            self._library.forget_roots(absence.deleted_roots)
             self._refresh_cache()
         return self._closing()
 
@@ -244,11 +248,8 @@ class _Run:
         while copies := turns.postponed():
             FullPass(*parts).run(copies)
 
-    def _prune(
-        self, paths: Sequence[Path], roots: Sequence[Root], unreadable: Sequence[bytes]
-    ) -> None:
-        """Looks again after indexing, when files that moved are known under their new path."""
-        absence = missing(self._library, roots, unreadable)
+    def _prune(self, absence: Absence) -> None:
+        """Forgets what is gone after indexing, when files that moved are known by their path."""
         pruned = 0
         if self._options.prune:
             for video in prunable(self._library, absence.gone):

@@ -147,7 +147,7 @@ def test_a_copy_that_is_gone_is_no_longer_searched_for(home: Home) -> None:
 
 
 def test_a_copy_on_a_drive_that_is_away_is_kept_and_its_video_is_not_pruned(
-    home: Home, tmp_path: Path
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = tmp_path / "drive"
     away.mkdir()
@@ -155,6 +155,7 @@ def test_a_copy_on_a_drive_that_is_away_is_kept_and_its_video_is_not_pruned(
     home.index(home.videos)
     home.index(away)
     away.rename(tmp_path / "unplugged")
+    monkeypatch.setattr("index.indexing.absence._device_above", lambda path: 987654321)
     (home.videos / "a.mp4").unlink()
     assert home.index(home.videos, away, prune=True).pruned == 0
     (tmp_path / "unplugged").rename(away)

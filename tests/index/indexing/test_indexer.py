@@ -18,7 +18,7 @@ from index import failpoints
 from index.errors import ModelError
 from index.files import FileStat
 from index.indexing.indexer import index_paths
-from index.indexing.progress import IndexOptions
+from index.indexing.progress import IndexOptions, IndexSummary
 from index.media.fingerprint import fingerprint
 from index.store.library import Library
 from index.types import Picture, Vectors
@@ -121,15 +121,53 @@ def test_prune_forgets_only_what_is_gone_under_the_named_folders(home: Home) -> 
     assert list(home.rows()) == ["a.mp4"]
 
 
+def index_known(home: Home, **options: bool) -> IndexSummary:
+    """A run that names nothing, so that what is known is looked at again."""
+    plain = IndexOptions(model_spec="fake", workers=0, every_frame=True, **options)
+    return index_paths(home.library, [], FakeEncoder(), plain, Recorder())
+
+
 @pytest.mark.parametrize("state", ["missing", "empty"])
-def test_an_offline_root_changes_nothing(home: Home, state: str) -> None:
+def test_an_offline_root_changes_nothing(
+    home: Home, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home.index()
     home.videos.rename(home.videos.with_name("unplugged"))
     if state == "empty":
         home.videos.mkdir()
+    else:
+        monkeypatch.setattr("index.indexing.absence._device_above", lambda path: 987654321)
     summary = home.index(prune=True)
     assert summary.offline_roots == (os.fsencode(home.videos),)
     assert (summary.pruned, summary.hidden, summary.searchable) == (0, 0, 2)
+
+
+def test_a_folder_that_was_deleted_is_forgotten_when_it_is_named_for_that(home: Home) -> None:
+    other = home.videos.with_name("other")
+    other.mkdir()
+    colour_video(other / "c.mp4", [("cyan", 2.0)])
+    home.index(home.videos, other)
+    shutil.rmtree(other)
+    for kept in (index_known(home, prune=True), home.index(home.videos, prune=True)):
+        assert (kept.pruned, kept.searchable) == (0, 3)
+    again = home.index(other, prune=True)
+    assert (again.pruned, again.searchable, again.offline_roots) == (1, 2, ())
+    assert again.problems == ()
+    with Library.open_readonly(home.library) as library:
+        assert list(library.roots()) == [os.fsencode(home.videos)]
+
+
+def test_a_single_file_that_was_named_and_deleted_is_hidden_and_no_longer_looked_for(
+    home: Home,
+) -> None:
+    path = home.videos / "a.mp4"
+    home.index(home.videos / "sub", path)
+    path.unlink()
+    gone = index_known(home)
+    assert (gone.hidden, gone.searchable, gone.problems, gone.offline_roots) == (1, 1, (), ())
+    assert index_known(home).problems == ()
+    colour_video(path, [("red", 3.0), ("blue", 2.0)])
+    assert home.index(path).searchable == 2
 
 
 def test_an_unplugged_drive_below_a_root_is_not_pruned(
