@@ -1,7 +1,7 @@
 """SigLIP's vision tower in torch: the transformers class, and a faster form of it for CPUs.
 
 Both take uint8 pictures and share one function that turns them into normalised floats.
-Which of them runs is decided in `vision_route`; whatever is not the reference has to agree
+Which of them runs is decided in `route`; whatever is not the reference has to agree
 with it on the model's own weights.
 """
 
