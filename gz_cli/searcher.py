@@ -113,6 +113,7 @@ class Searcher:
         from index.search.scope import choose_videos
         from index.store.sentences import SentenceCache
         from index.vectors.cache import VectorCache
+        from index.vectors.everyday import everyday_of
 
         from .opening import open_encoder_of, open_library, open_localizer, require_same_space
 
@@ -131,11 +132,14 @@ class Searcher:
             self._sentences = SentenceCache(self._library_dir)
             self._files = files
         library, generation = self._library, self._library.generation
+        encoder = self._encoder
+        assert encoder is not None  # noqa: S101 - opened with the library
         if generation != self._generation:
-            self._cache = VectorCache.load(library, self._screen.note)
+            self._cache = VectorCache.load(
+                library, self._screen.note, everyday=lambda: everyday_of(encoder, self._screen.note)
+            )
             self._generation = generation
-        assert self._encoder is not None  # noqa: S101 - opened with the library
-        return library, self._encoder
+        return library, encoder
 
     def _state_of_files(self) -> tuple[object, ...]:
         """Changes when another library lies there, or when it uses another grounder."""

@@ -125,13 +125,54 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Rivals:
+    """Everyday sentences that compete with a query for every frame."""
+
+    center: Vectors
+    """float32 [D], their mean, not normalised; taken off every sentence."""
+    directions: Vectors
+    """float32 [R, D], the sentences without it, L2-normalised."""
+    nearest: int
+    """How many of a frame's best rivals count."""
+    weight: float
+    """Share of those rivals' mean that is taken off a frame's score."""
+
+    def direction(self, pooled: Vectors) -> Vectors:
+        """A sentence without what all sentences share, float32 [D], L2-normalised."""
+        apart = pooled - self.center
+        direction: Vectors = (apart / max(float(np.linalg.norm(apart)), 1e-12)).astype(np.float32)
+        return direction
+
+    def share(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """What rivals take off each frame, float32 [T], by their own scores, [T, R]."""
+        best = np.partition(scores, -self.nearest, axis=1)[:, -self.nearest :]
+        return (self.weight * best.mean(axis=1)).astype(np.float32)
+
+    def scores(self, vectors: Vectors, pooled: Vectors) -> npt.NDArray[np.float32]:
+        """How much better a sentence fits frames than everyday sentences do, float32 [T]."""
+        own: npt.NDArray[np.float32] = vectors @ self.direction(pooled)
+        own -= self.share(vectors @ self.directions.T)
+        return own
+
+
+@dataclass(frozen=True)
+class Null:
+    """The best score, in standard deviations, that the searched videos give to a question
+    which is about none of them."""
+
+    middle: float
+    spread: float
+
+
+@dataclass(frozen=True)
 class Background:
     """How a sentence scores against the library as a whole (a fixed random sample of it)."""
 
     mean: float
-    """Mean cosine of the sentence with the library's frames."""
+    """Mean score of the library's frames: their cosine, or `Rivals.scores` where there are
+    rivals."""
     std: float
-    """Standard deviation of those cosines."""
+    """Standard deviation of those scores."""
     frames: int
     """Frames in the library."""
     center: Vectors
@@ -140,6 +181,16 @@ class Background:
     """SigLIP's scale of this embedding space."""
     logit_bias: float = 0.0
     """SigLIP's bias of this embedding space."""
+    rivals: Rivals | None = None
+    """What a frame's score is compared with; None takes cosines as they are."""
+    null: Null | None = None
+    """What a best score is worth; None where nobody can say."""
+
+    def scores(self, vectors: Vectors, pooled: Vectors) -> npt.NDArray[np.float32]:
+        """Scores of frames, float32 [T], whose mean and deviation are given here."""
+        if self.rivals is None:
+            return np.asarray(vectors @ pooled, np.float32)
+        return self.rivals.scores(vectors, pooled)
 
 
 @dataclass(frozen=True)
@@ -195,6 +246,11 @@ class Localizer(Protocol):
     @property
     def window_s(self) -> float:
         """Length of the windows it wants, in seconds."""
+        ...
+
+    @property
+    def knows_model(self) -> bool:
+        """True where its presence was fitted to this very model's cosines, as they are."""
         ...
 
     def localize(self, window: Window, sentence: Sentence, background: Background) -> Localization:

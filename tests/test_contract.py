@@ -174,7 +174,7 @@ DOORS = {
     "av.open": {"index/media/container.py"},
     "sqlite3": STORE,
     "sqlite_utils": STORE,
-    "faiss": {"index/vectors/cache.py"},
+    "faiss": {"index/vectors/shelves.py"},
     "print": {"gz_cli/views/render.py"},
     "sys.stdout": {"gz_cli/views/render.py"},
     # The guard speaks before any of our modules can be trusted.

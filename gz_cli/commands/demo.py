@@ -140,13 +140,15 @@ def _find_all(
     from index.store.sentences import SentenceCache
     from index.types import FindRequest
     from index.vectors.cache import VectorCache
+    from index.vectors.everyday import everyday_of
 
     from ..opening import open_encoder_of, open_library, open_localizer, open_training_free
 
     found: dict[Way, dict[DemoQuery, FindResult]] = {way: {} for way in WAYS}
     with open_library(folder / "library") as library, screen.progress() as progress:
         encoder = open_encoder_of(screen, library, None)
-        cache, sentences = VectorCache.load(library), SentenceCache(folder / "library")
+        cache = VectorCache.load(library, everyday=lambda: everyday_of(encoder, screen.note))
+        sentences = SentenceCache(folder / "library")
         localizers = {True: open_localizer(library), False: open_training_free(library)}
         for number, query in enumerate(archive.queries, 1):
             share = (number - 1) / len(archive.queries)

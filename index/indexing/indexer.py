@@ -22,6 +22,7 @@ from ..files import FileStat, WriterLock, shown
 from ..store.library import Library
 from ..types import Encoder
 from ..vectors.cache import VectorCache
+from ..vectors.everyday import everyday_of
 from ..vectors.published import remove_unnamed
 from .absence import Absence, missing, prunable
 from .coarse_pass import CoarsePass
@@ -260,7 +261,11 @@ class _Run:
     def _refresh_cache(self) -> None:
         if not self._library.segments():
             return
-        if VectorCache.load(self._library, self._observer.note).save():
+        if VectorCache.load(
+            self._library,
+            self._observer.note,
+            everyday=lambda: everyday_of(self._encoder, self._observer.note),
+        ).save():
             # A run that was killed just here has left the files that were replaced.
             remove_unnamed(self._library.folder)
 

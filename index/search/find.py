@@ -82,7 +82,10 @@ def find(
         request=request,
         scope=scope,
         plan=plan,
-        queries=tuple(_query(part, encoder, cache, sentences) for part in plan.parts),
+        queries=tuple(
+            _query(part, encoder, cache, sentences, scope, compare=not localizer.knows_model)
+            for part in plan.parts
+        ),
         source=FrameSource(library),
         encoder=encoder,
         localizer=localizer,
@@ -123,7 +126,12 @@ def _coarse_notes(scope: Scope) -> list[str]:
 
 
 def _query(
-    text: str, encoder: Encoder, cache: VectorCache, sentences: SentenceCache | None
+    text: str,
+    encoder: Encoder,
+    cache: VectorCache,
+    sentences: SentenceCache | None,
+    scope: Scope,
+    compare: bool,
 ) -> Query:
     space = encoder.space
     sentence: Sentence | None = sentences.get(space.id, text) if sentences is not None else None
@@ -131,7 +139,10 @@ def _query(
         sentence = encoder.encode_sentence(text)
         if sentences is not None:
             sentences.put(space.id, sentence)
-    background = cache.background(sentence.pooled, space.logit_scale, space.logit_bias)
+    ids = None if scope.everything else set(scope.videos)
+    background = cache.background(
+        sentence.pooled, space.logit_scale, space.logit_bias, ids, compare
+    )
     return Query(sentence, background)
 
 
@@ -144,8 +155,9 @@ def _windows(search: Search, cache: VectorCache) -> list[Candidate]:
     scope, window_s = search.scope, search.localizer.window_s
     settings = search.settings.retrieval
     asked = [query.sentence.pooled for query in search.queries]
+    compare = not search.localizer.knows_model
     windows: dict[tuple[int, float], Candidate] = {}
-    found = [retrieve(cache, vector, scope, window_s, settings) for vector in asked]
+    found = [retrieve(cache, vector, scope, window_s, settings, compare) for vector in asked]
     for candidates in found:
         for window in candidates:
             windows.setdefault((window.video.id, window.start_s), window)
@@ -154,7 +166,7 @@ def _windows(search: Search, cache: VectorCache) -> list[Candidate]:
         best = (window for group in found for window in group[: half.windows])
         partners = scope.only({window.video.id: window.video for window in best})
         for vector in asked:
-            for window in retrieve(cache, vector, partners, window_s, half):
+            for window in retrieve(cache, vector, partners, window_s, half, compare):
                 windows.setdefault((window.video.id, window.start_s), window)
     return list(windows.values())
 

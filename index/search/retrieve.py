@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ class Candidate:
     start_s: float
     end_s: float
     peak_s: float
-    cosine: float
+    score: float
     """Of the frame at the peak."""
 
 
@@ -33,6 +34,7 @@ def retrieve(
     scope: Scope,
     window_s: float,
     settings: RetrievalSettings | None = None,
+    compare: bool = False,
 ) -> list[Candidate]:
     """The most promising windows of the searched videos, best first.
 
@@ -46,12 +48,14 @@ def retrieve(
         scope: Videos and times that are searched.
         window_s: Length of a window.
         settings: Limits.
+        compare: Rank frames by how much better the query fits them than everyday sentences.
     """
     settings = settings or RetrievalSettings()
     ids = None if scope.everything else set(scope.videos)
     frames = scope.frames
     limit = frames if frames <= settings.whole_frames else settings.frames
-    matches = _look(cache, query, limit, ids, scope)
+    ask = functools.partial(_look, cache, query, scope=scope, compare=compare)
+    matches = ask(limit, ids)
     peaks = _group(matches.kept, scope, window_s, settings.margin)
     crowded: set[int] = set()
     for _ in range(settings.rounds):
@@ -65,12 +69,12 @@ def retrieve(
                 continue
             # Where only some times are searched, the nearest frames may all lie elsewhere.
             alone = video.frames if scope.limited else 8 * settings.frames
-            more = _look(cache, query, alone, {video_id}, scope)
+            more = ask(alone, {video_id})
             peaks = _merged(peaks, _group(more.kept, scope, window_s, settings.margin))
         rest = set(scope.videos) - crowded
         if not rest:
             break
-        matches = _look(cache, query, settings.frames, rest, scope)
+        matches = ask(settings.frames, rest)
         peaks = _merged(peaks, _group(matches.kept, scope, window_s, settings.margin))
     return _selected(peaks, settings)
 
@@ -85,9 +89,14 @@ class _Look:
 
 
 def _look(
-    cache: VectorCache, query: Vectors, limit: int, ids: Collection[int] | None, scope: Scope
+    cache: VectorCache,
+    query: Vectors,
+    limit: int,
+    ids: Collection[int] | None,
+    scope: Scope,
+    compare: bool,
 ) -> _Look:
-    found = cache.search(query, limit, ids)
+    found = cache.search(query, limit, ids, compare)
     kept = []
     for match in found:
         video = scope.videos.get(match.video_id)
@@ -113,12 +122,12 @@ def _group(
 ) -> list[Candidate]:
     """Windows around the peaks: each frame lies well inside one of them."""
     windows: dict[int, list[Candidate]] = defaultdict(list)
-    for match in sorted(matches, key=lambda m: (-m.cosine, m.video_id, m.time_s)):
+    for match in sorted(matches, key=lambda m: (-m.score, m.video_id, m.time_s)):
         video = scope.videos[match.video_id]
         if not any(_covers(w, match.time_s, scope, margin) for w in windows[video.id]):
             start_s, end_s = _around(match.time_s, scope.bounds_s(video), window_s)
             windows[video.id].append(
-                Candidate(video, start_s, end_s, match.time_s, float(match.cosine))
+                Candidate(video, start_s, end_s, match.time_s, float(match.score))
             )
     return [window for group in windows.values() for window in group]
 
@@ -146,7 +155,7 @@ def _merged(first: Sequence[Candidate], second: Sequence[Candidate]) -> list[Can
 
 def _selected(peaks: Sequence[Candidate], settings: RetrievalSettings) -> list[Candidate]:
     """The best windows, no video taking more than its turn before the others had theirs."""
-    ranked = sorted(peaks, key=lambda w: (-w.cosine, w.video.path, w.start_s))
+    ranked = sorted(peaks, key=lambda w: (-w.score, w.video.path, w.start_s))
     turn: dict[int, int] = defaultdict(int)
     first: list[Candidate] = []
     later: list[Candidate] = []
@@ -154,4 +163,4 @@ def _selected(peaks: Sequence[Candidate], settings: RetrievalSettings) -> list[C
         turn[window.video.id] += 1
         (first if turn[window.video.id] <= settings.windows_per_video else later).append(window)
     chosen = (first + later)[: settings.windows]
-    return sorted(chosen, key=lambda w: (-w.cosine, w.video.path, w.start_s))
+    return sorted(chosen, key=lambda w: (-w.score, w.video.path, w.start_s))

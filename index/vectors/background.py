@@ -8,14 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..store.library import HalfVectors
-from ..types import Background, Vectors
+from ..types import Background, Null, Vectors
+from .everyday import null_of
 from .frame_table import SAMPLE_FRAMES, FrameTable
 
 
 def lowest_sample(
     tables: Sequence[FrameTable], alive: Sequence[npt.NDArray[np.bool_]]
-) -> HalfVectors:
-    """A uniform sample of the frames of several tables, float16 [K, D].
+) -> tuple[HalfVectors, npt.NDArray[np.float32]]:
+    """A uniform sample of the frames of several tables.
 
     Each table keeps its rows of lowest priority; of all together the lowest are
     taken, which is the sample that one table of all frames would have.
@@ -23,22 +24,27 @@ def lowest_sample(
     Args:
         tables: Tables of one library.
         alive: For each, the segments that count, bool [S].
+
+    Returns:
+        Vectors float16 [K, D] and what rivals take off their scores, float32 [K].
     """
     parts = [np.zeros((0, 1), np.float16)]
+    rivals = [np.zeros(0, np.float32)]
     priorities = [np.zeros(0, np.uint64)]
     bound = min((table.sample_bound for table in tables), default=0)
     for table, living in zip(tables, alive, strict=True):
         kept = (table.sample_priority <= bound) & living[table.segment_of(table.sample_rows)]
         parts.append(table.sample[kept])
+        rivals.append(table.rivals[table.sample_rows[kept]])
         priorities.append(table.sample_priority[kept])
     order = np.argsort(np.concatenate(priorities), kind="stable")[:SAMPLE_FRAMES]
-    return np.concatenate(parts[1:] or parts)[order]
+    return np.concatenate(parts[1:] or parts)[order], np.concatenate(rivals)[order]
 
 
 def background_of(
     sample: Vectors, query: Vectors, frames: int, logit_scale: float, logit_bias: float
 ) -> Background:
-    """How a sentence scores against a sample, float32 [K, D], of a library."""
+    """How a sentence scores against a sample, float32 [K, D], of a library, by cosine."""
     if not len(sample):
         center = np.zeros(len(query), np.float32)
         return Background(0.0, 1.0, 0, center, logit_scale, logit_bias)
@@ -51,3 +57,30 @@ def background_of(
         logit_scale=logit_scale,
         logit_bias=logit_bias,
     )
+
+
+def null_in(
+    tables: Sequence[FrameTable],
+    alive: Sequence[npt.NDArray[np.bool_]],
+    searched: Sequence[npt.NDArray[np.bool_]],
+) -> Null | None:
+    """What a best score is worth among some videos of a library.
+
+    Args:
+        tables: Tables of one library.
+        alive: For each, the segments of the library, bool [S].
+        searched: For each, those that are searched, bool [S].
+    """
+    frames, best, mean, square = 0, [], [], []
+    for table, living, asked in zip(tables, alive, searched, strict=True):
+        weights = (table.segments["frames"] * living).astype(np.float64)
+        frames += int(weights.sum())
+        best.append(table.nulls[asked & living, 0])
+        mean.append(weights @ table.nulls[:, 1])
+        square.append(weights @ table.nulls[:, 2])
+    together = np.concatenate(best) if best else np.zeros((0, 0), np.float32)
+    if not together.size or not frames:
+        return None
+    mean_all = np.sum(mean, axis=0) / frames
+    spread = np.sqrt(np.maximum(np.sum(square, axis=0) / frames - mean_all**2, 0.0))
+    return null_of(together.max(axis=0), mean_all, spread, frames)

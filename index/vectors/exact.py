@@ -38,20 +38,19 @@ def scanned(
     segments: npt.NDArray[np.int64],
     query: Vectors,
     limit: int,
-) -> tuple[npt.NDArray[np.int64], Times, Vectors]:
-    """The best frames of a few videos, straight from the library."""
-    videos = [np.zeros(0, np.int64)]
-    times = [np.zeros(0, np.float64)]
+) -> tuple[npt.NDArray[np.int64], Vectors]:
+    """The best rows of a few videos, straight from the library, and their cosines."""
+    rows = [np.zeros(0, np.int64)]
     cosines = [np.zeros(0, np.float32)]
     for number in segments:
-        video_id = int(table.segments["video_id"][number])
-        part_times, vectors = library.read_vectors(video_id)
-        videos.append(np.full(len(part_times), video_id))
-        times.append(part_times)
-        cosines.append(vectors @ query)
+        first, frames = (int(table.segments[name][number]) for name in ("first_row", "frames"))
+        read = library.read_frames(table.segment(number), np.arange(frames))
+        if read is not None:
+            rows.append(np.arange(first, first + frames))
+            cosines.append(read[1] @ query)
     scores = np.concatenate(cosines)
     best = np.argsort(-scores, kind="stable")[:limit]
-    return np.concatenate(videos)[best], np.concatenate(times)[best], scores[best]
+    return np.concatenate(rows)[best], scores[best]
 
 
 def best_matches(

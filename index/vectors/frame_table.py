@@ -1,7 +1,8 @@
-"""Which video and second a row of the vector cache is, and a fixed sample of its vectors.
+"""Which video and second a row of the vector cache is, and what is usual in the library.
 
-Plain arrays that can be memory-mapped: 8 bytes a frame for the times, 32
-bytes a video, whatever the size of the library.
+Plain arrays that can be memory-mapped: 12 bytes a frame for its time and what everyday
+sentences say about it, 3 kB a video for the questions that no scene answers, and a fixed
+sample of vectors, whatever the size of the library.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..store.library import HalfVectors, Segment
-from ..types import Times
+from ..types import Times, Vectors
+from .everyday import Yardstick
 
 SAMPLE_FRAMES = 16_384
 """Vectors kept to describe the library as a whole."""
@@ -38,6 +40,13 @@ class FrameTable:
     """uint64 [K], rising; the K smallest of all rows."""
     sample: HalfVectors
     """float16 [K, D]."""
+    bank: Vectors
+    """float32 [B, D], the everyday sentences that frames were measured by; may have no rows."""
+    rivals: npt.NDArray[np.float32]
+    """float32 [N], what those sentences take off the score of each row."""
+    nulls: npt.NDArray[np.float32]
+    """float32 [S, 3, Q]: best score, mean score and mean square of each question that no scene
+    answers, by segment."""
 
     def __post_init__(self) -> None:
         ends = self.segments["first_row"] + self.segments["frames"]
@@ -46,7 +55,9 @@ class FrameTable:
             self.segments["first_row"][0] == 0 and bool((ends == starts).all())
         )
         counts = {len(self.sample_rows), len(self.sample_priority), len(self.sample)}
-        if not in_order or len(counts) != 1 or (len(self.segments) == 0) != (self.rows == 0):
+        fits = len(self.rivals) == self.rows and len(self.nulls) == len(self.segments)
+        empty = len(self.segments) == 0
+        if not in_order or not fits or len(counts) != 1 or empty != (self.rows == 0):
             raise ValueError("the parts of the frame table do not fit together")
 
     @property
@@ -95,11 +106,20 @@ class FrameTable:
 
 
 class TableBuilder:
-    """Grows a `FrameTable` while vectors are added to an index in the same order."""
+    """Grows a `FrameTable` while vectors are added to an index in the same order.
 
-    def __init__(self, dim: int, start: FrameTable | None = None) -> None:
+    Args:
+        dim: Channels of a vector.
+        yardstick: What frames are measured by.
+        start: A table to go on with; it was measured by the same.
+    """
+
+    def __init__(self, dim: int, yardstick: Yardstick, start: FrameTable | None = None) -> None:
+        self._yardstick = yardstick
         self._segments = [] if start is None else start.segments.tolist()
         self._times = [] if start is None else [start.times_s]
+        self._rivals = [] if start is None else [start.rivals]
+        self._nulls = [] if start is None else list(start.nulls)
         self._rows = 0 if start is None else start.rows
         self._sample_rows = np.zeros(0, np.int64) if start is None else start.sample_rows
         self._priority = np.zeros(0, np.uint64) if start is None else start.sample_priority
@@ -109,16 +129,21 @@ class TableBuilder:
 
     def add(self, segment: Segment, times_s: Times, vectors: HalfVectors) -> None:
         """Appends consecutive frames of a segment."""
+        rivals, scores = self._yardstick.measure(vectors.astype(np.float32))
+        null = _null(scores)
         if self._segments and self._segments[-1][:2] == (segment.video_id, segment.token):
             video_id, token, first_row, frames = self._segments[-1]
             self._segments[-1] = (video_id, token, first_row, frames + len(times_s))
+            self._nulls[-1] = _null_of_both(self._nulls[-1], frames, null, len(times_s))
             number = frames
         else:
             self._segments.append((segment.video_id, segment.token, self._rows, len(times_s)))
+            self._nulls.append(null)
             number = 0
         numbers = np.arange(number, number + len(times_s), dtype=np.uint64)
         self._take(_priority(segment.token, numbers), vectors)
         self._times.append(times_s)
+        self._rivals.append(rivals)
         self._rows += len(times_s)
 
     def _take(self, priority: npt.NDArray[np.uint64], vectors: HalfVectors) -> None:
@@ -145,13 +170,32 @@ class TableBuilder:
         """What was added so far."""
         if self._waiting:
             self._merge()
+        shape = (len(self._nulls), 3, self._yardstick.questions)
         return FrameTable(
             np.array(self._segments, SEGMENT_DTYPE),
             np.concatenate(self._times) if self._times else np.zeros(0, np.float64),
             self._sample_rows,
             self._priority,
             self._sample,
+            self._yardstick.bank,
+            np.concatenate(self._rivals) if self._rivals else np.zeros(0, np.float32),
+            np.array(self._nulls, np.float32).reshape(shape),
         )
+
+
+_Null = npt.NDArray[np.float32]
+"""Best score, mean and mean square of each question in a stretch of frames, float32 [3, Q]."""
+
+
+def _null(scores: npt.NDArray[np.float32]) -> _Null:
+    """Of at least one frame, float32 [T, Q]."""
+    return np.stack([scores.max(axis=0), scores.mean(axis=0), np.square(scores).mean(axis=0)])
+
+
+def _null_of_both(first: _Null, first_frames: int, second: _Null, second_frames: int) -> _Null:
+    share = second_frames / (first_frames + second_frames)
+    means = (1 - share) * first[1:] + share * second[1:]
+    return np.concatenate([np.maximum(first[:1], second[:1]), means.astype(np.float32)])
 
 
 def _priority(token: int, numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

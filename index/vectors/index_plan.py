@@ -15,7 +15,7 @@ class FrameMatch:
 
     video_id: int
     time_s: float
-    cosine: float
+    score: float
 
 
 @dataclass(frozen=True)

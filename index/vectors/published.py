@@ -37,7 +37,7 @@ NOTE_NAME = "vectors.json"
 MISSING = "it is missing"
 T = TypeVar("T")
 _ATTEMPTS = 3
-_FORMAT = 1
+_FORMAT = 2
 _NAME = re.compile(r"vectors-[0-9a-f]{16}\.(faiss|[a-z_]+\.npy)")
 _ALWAYS_DIGESTED_BYTES = 32 << 20
 _PARTS = {
@@ -46,6 +46,9 @@ _PARTS = {
     "sample_rows": np.dtype("<i8"),
     "sample_priority": np.dtype("<u8"),
     "sample": np.dtype("<f2"),
+    "bank": np.dtype("<f4"),
+    "rivals": np.dtype("<f4"),
+    "nulls": np.dtype("<f4"),
 }
 
 
@@ -72,6 +75,8 @@ class Publication:
     """Generation of the library when it was written."""
     trained_frames: int
     """Frames in the library when the lists of the index were trained; 0 for a flat one."""
+    bank: str
+    """Digest of the everyday sentences that frames were measured by; empty without any."""
     frames: PublishedFile
     """The FAISS file."""
     parts: dict[str, PublishedFile]
@@ -192,7 +197,7 @@ def publish(
 
     Args:
         library: The library whose frames they are.
-        header: Generation and trained frames, as in `Publication`.
+        header: Generation, trained frames and bank, as in `Publication`.
         table: The frame table.
         write_frames: Writes the FAISS file through the function it is given.
 

@@ -29,6 +29,7 @@ from .frame_edges import edges_at_frames
 from .grounder import Grounding
 from .logistic import sigmoid
 from .presence import PresenceCalibration, span_witnesses
+from .standing import StandingSettings, presence
 
 Floats = npt.NDArray[np.float64]
 
@@ -97,6 +98,11 @@ class TrainedLocalizer:
         """Length of the windows it wants, in seconds."""
         return self._grounder.config.window_s
 
+    @property
+    def knows_model(self) -> bool:
+        """True with a calibration of the backbone's own cosines."""
+        return self._presence is not None
+
     def localize(self, window: Window, sentence: Sentence, background: Background) -> Localization:
         """Moments of one window, best first.
 
@@ -110,6 +116,8 @@ class TrainedLocalizer:
             return Localization((), np.zeros(frames, np.float32))
         grounding = self._ground(window.vectors, sentence, window.step_s)
         (answer,) = decode(self._grounder, grounding, self._decoding)
+        if background.null is not None:
+            return self._standing(answer, window, sentence, background, edges_s)
         here = self._probability(answer.presence)
         if self._presence is not None and len(answer.spans):
             first, last = np.interp(answer.spans[0], np.arange(frames + 1), edges_s)
@@ -130,6 +138,31 @@ class TrainedLocalizer:
                     )
                 )
         return Localization(tuple(spans), answer.saliency.astype(np.float32))
+
+    def _standing(self, answer, window, sentence, background, edges_s):
+        scored = background.scores(window.vectors, sentence.pooled).astype(np.float64)
+        z = (scored - background.mean) / background.std
+        spans = []
+        top = max(float(answer.scores[0]), MIN_PROBABILITY) if len(answer.scores) else 1.0
+        frames = len(z)
+        for (first, last), quality in zip(answer.spans, answer.scores, strict=True):
+            start_s, end_s = np.interp([first, last], np.arange(frames + 1), edges_s)
+            if start_s >= end_s:
+                continue
+            lo, hi = int(first), max(int(first) + 1, int(np.ceil(last)))
+            best = float(z[lo:hi].max())
+            standing = (
+                best
+                + self.quality_weight * math.log(max(float(quality), MIN_PROBABILITY) / top)
+                + self.presence_weight * answer.presence
+            )
+            chance = presence(standing, background.null, StandingSettings())
+            spans.append(ScoredSpan(Span(float(start_s), float(end_s)), standing, chance))
+        spans.sort(key=lambda s: -s.score)
+        return Localization(tuple(spans), answer.saliency.astype(np.float32))
+
+    quality_weight = 0.3
+    presence_weight = 0.0
 
     def tighten(
         self, proposal: ScoredSpan, window: Window, sentence: Sentence, background: Background

@@ -20,6 +20,7 @@ from .logistic import sigmoid
 from .overlap import suppress
 from .presence import CALIBRATION_NAME, PresenceCalibration, frame_witnesses
 from .scenes import cut_positions, jump_sizes, novelty, scene_means
+from .standing import StandingSettings, presence
 
 Floats = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.intp]
@@ -78,6 +79,8 @@ class TrainingFreeSettings:
     """Proposals that overlap a better one more than this are dropped."""
     max_spans: int = 10
     """Proposals per window."""
+    standing_share: float = 0.3
+    """Standard deviations that a unit of evidence is worth beside a null."""
     rank_weight: float = 0.7
     """Evidence that a proposal loses per unit of score behind the best of its window: the
     witnesses look at a span alone, the score at how well it is cut out."""
@@ -93,6 +96,8 @@ class TrainingFreeLocalizer:
         edges: EdgeSettings | None = None,
     ) -> None:
         self.settings = settings or TrainingFreeSettings()
+        self.standing = StandingSettings()
+        self._fitted = calibration is not None
         self.calibration = calibration or PresenceCalibration()
         self.edges = edges or EdgeSettings()
 
@@ -116,6 +121,11 @@ class TrainingFreeLocalizer:
         """Length of the windows it wants, in seconds."""
         return self.settings.window_s
 
+    @property
+    def knows_model(self) -> bool:
+        """True with the calibration that a model's folder carries."""
+        return self._fitted
+
     def localize(self, window: Window, sentence: Sentence, background: Background) -> Localization:
         """Moments of one window that stand out of it for a sentence, best first.
 
@@ -130,7 +140,8 @@ class TrainingFreeLocalizer:
         centred = self._centred(window.vectors, background)
         similarity = (centred @ centred.T).astype(np.float64)
         cosines = (window.vectors @ sentence.pooled).astype(np.float64)
-        by_text = (centred @ sentence.pooled).astype(np.float64)
+        scored = background.scores(window.vectors, sentence.pooled).astype(np.float64)
+        by_text = self._above_window(scored, background)
         if self.calibration.frame_trust:
             answers = self.calibration.frame_answers(cosines, background)
             by_text = (answers - answers.mean()) * self.settings.answer_rise * background.std
@@ -140,9 +151,8 @@ class TrainingFreeLocalizer:
         starts, ends, scores = self._candidates(relevance, cuts, edges_s)
         proposed = np.column_stack([edges_s[starts], edges_s[ends]])
         order = suppress(proposed, scores, self.settings.nms_iou, self.settings.max_spans)
-        spans = self._scored(
-            edges_s, starts[order], ends[order], scores[order], cosines, background
-        )
+        judged = cosines if background.null is None else scored
+        spans = self._scored(edges_s, starts[order], ends[order], scores[order], judged, background)
         saliency = np.repeat(relevance, np.diff(cuts)).astype(np.float32)
         return Localization(spans, saliency)
 
@@ -154,6 +164,12 @@ class TrainingFreeLocalizer:
         An edge stays where it was when the finer frames show no clear change.
         """
         return replace(proposal, span=tighten(proposal.span, window, self.edges))
+
+    def _above_window(self, scores: Floats, background: Background) -> Floats:
+        """Scores without what all frames of the window share, as `_centred` does it."""
+        prior = self.settings.center_frames
+        above: Floats = scores - (scores.sum() + prior * background.mean) / (len(scores) + prior)
+        return above
 
     def _centred(self, vectors: Vectors, background: Background) -> Vectors:
         """Without what all frames share: the video's style and the gap to text."""
@@ -237,10 +253,16 @@ class TrainingFreeLocalizer:
     ) -> tuple[ScoredSpan, ...]:
         spans: list[ScoredSpan] = []
         for start, end, score in zip(starts, ends, scores, strict=True):
-            own = self.calibration.evidence(frame_witnesses(cosines, start, end, background))
-            evidence = own - self.settings.rank_weight * float(scores[0] - score)
+            behind = self.settings.rank_weight * float(scores[0] - score)
             span = Span(float(edges_s[start]), float(edges_s[end]))
-            spans.append(ScoredSpan(span, evidence, sigmoid(evidence)))
+            if background.null is None:
+                own = self.calibration.evidence(frame_witnesses(cosines, start, end, background))
+                spans.append(ScoredSpan(span, own - behind, sigmoid(own - behind)))
+                continue
+            best = (float(cosines[start:end].max()) - background.mean) / background.std
+            standing = best - behind * self.settings.standing_share
+            chance = presence(standing, background.null, self.standing)
+            spans.append(ScoredSpan(span, standing, chance))
         spans.sort(key=lambda proposal: -proposal.score)
         return tuple(spans)
 

@@ -47,13 +47,14 @@ from index.search.find import find  # noqa: E402
 from index.store.library import Library  # noqa: E402
 from index.types import FindRequest, Hit, Localizer, SamplingReport  # noqa: E402
 from index.vectors.cache import VectorCache  # noqa: E402
+from index.vectors.everyday import encode_everyday  # noqa: E402
 from model.grounding.training_free import TrainingFreeLocalizer  # noqa: E402
 
 PIECE_FRAMES = 512
 LIMIT, BAR = 10, 0.5
 
 
-def build(folder: Path, archive: Archive) -> float:
+def build(folder: Path, archive: Archive, encoder: SimulatedEncoder) -> float:
     """Completes the library and its index; seconds that it took."""
     began = time.perf_counter()
     with WriterLock(folder), Library.create_or_open(folder) as library:
@@ -74,7 +75,7 @@ def build(folder: Path, archive: Archive) -> float:
             )
         if there:
             raise SystemExit(f"{folder} holds videos that are not in {archive.folder}")
-        VectorCache.load(library).save()
+        VectorCache.load(library, everyday=lambda: encode_everyday(encoder)).save()
     return time.perf_counter() - began
 
 
@@ -116,7 +117,7 @@ def ask(
     """The answers, and the seconds that each took."""
     rows, seconds = [], []
     with Library.open_readonly(folder) as library:
-        cache = VectorCache.load(library)
+        cache = VectorCache.load(library, everyday=lambda: encode_everyday(encoder))
 
         def hits(query: str) -> tuple[Hit, ...]:
             request = FindRequest(whole(query), limit=LIMIT, refine=False, threshold=0.0)
@@ -180,7 +181,7 @@ def main() -> None:
     queries = chosen(archive.queries, options.queries)
     with tempfile.TemporaryDirectory() as name:
         folder = options.keep or Path(name)
-        built_s = build(folder, archive)
+        built_s = build(folder, archive, encoder)
         with localizer(options.grounder, archive) as with_localizer:
             rows, seconds = ask(folder, encoder, with_localizer, queries)
     options.answers.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")

@@ -100,9 +100,9 @@ def faiss_on_card(ground: Ground, findings: Findings) -> None:
     import numpy as np
     import torch
 
-    from index.vectors.cache import installed
     from index.vectors.card import cards, on_card, train_lists
     from index.vectors.index_plan import IndexPlan
+    from index.vectors.shelves import installed
 
     findings.add("FAISS", installed())
     if ground.on_card and not cards(faiss):

@@ -30,9 +30,10 @@ from index.errors import UsageError
 from index.indexing.check import check
 from index.store.library import Library, Segment
 from index.types import SamplingReport
-from index.vectors import background, frame_table, published
+from index.vectors import background, frame_table, published, shelves
 from index.vectors import cache as vectors
 from index.vectors.cache import IndexPlan, VectorCache
+from index.vectors.everyday import Yardstick
 
 SMALL = IndexPlan(flat_frames=200, new_frames=50, scan_frames=10, probes=10_000)
 """Approximate from 200 frames on, every list probed, so that hits can be compared exactly."""
@@ -62,7 +63,7 @@ def assert_same_as_brute_force(cache: VectorCache, library: Library, limit=40, v
     found = cache.search(QUERY, limit, video_ids)
     truth = brute_force(library, QUERY, limit, video_ids)
     assert [(m.video_id, m.time_s) for m in found] == [(v, t) for v, t, _ in truth]
-    assert np.allclose([m.cosine for m in found], [c for _, _, c in truth], atol=1e-5)
+    assert np.allclose([m.score for m in found], [c for _, _, c in truth], atol=1e-5)
 
 
 def faiss_file(folder: Path) -> Path:
@@ -241,7 +242,7 @@ def test_any_deleted_file_is_made_again(library):
             assert len(notes) == 1
             assert "rebuilding the search index" in notes[0]
             assert_same_as_brute_force(cache, reader)
-    assert len(list(library.folder.glob("vectors-*"))) == 6
+    assert len(list(library.folder.glob("vectors-*"))) == 9
 
 
 def test_an_older_cache_put_back_is_completed(library, tmp_path):
@@ -368,7 +369,7 @@ def test_kill_while_the_cache_is_written(library, point, nth):
     cache.save()
     check(library.folder, repair=True)
     assert check(library.folder) == []
-    assert len(list(library.folder.glob("vectors-*"))) == 6
+    assert len(list(library.folder.glob("vectors-*"))) == 9
 
 
 _FULL = """
@@ -417,7 +418,7 @@ def test_files_in_use_by_a_reader_outlive_their_publication(library):
 
 def test_a_publication_that_changes_while_it_is_opened_is_read_again(library, monkeypatch):
     load(library)
-    real = vectors.verify
+    real = shelves.verify
     passes = []
 
     def racing(folder, publication):
@@ -429,14 +430,18 @@ def test_a_publication_that_changes_while_it_is_opened_is_read_again(library, mo
             assert cache.save()
         return real(folder, publication)
 
-    monkeypatch.setattr(vectors, "verify", racing)
+    monkeypatch.setattr(shelves, "verify", racing)
     cache, notes = load(library)
     assert notes == []
     assert_same_as_brute_force(cache, library)
 
 
 def vectors_shelves(library: Library):
-    return [vectors._built(library, library.segments(), IndexPlan(), print)]
+    return [
+        shelves.built(
+            library, library.segments(), IndexPlan(), print, shelves.empty_shelf(library.dim, None)
+        )
+    ]
 
 
 # Background
@@ -480,7 +485,8 @@ def test_the_sample_is_fixed_and_uniform_however_the_library_grew(library, monke
 
 
 def sample_of(cache: VectorCache) -> np.ndarray:
-    return background.lowest_sample([shelf.table for shelf in cache._shelves], cache._alive)
+    tables = [shelf.table for shelf in cache._shelves]
+    return background.lowest_sample(tables, cache._alive)[0]
 
 
 def test_new_videos_weigh_no_more_in_the_background_than_others(library, monkeypatch):
@@ -501,7 +507,7 @@ def test_new_videos_weigh_no_more_in_the_background_than_others(library, monkeyp
 @settings(max_examples=30, deadline=None)
 @given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=30), data=st.data())
 def test_rows_name_their_video_and_second(lengths, data):
-    builder = frame_table.TableBuilder(4)
+    builder = frame_table.TableBuilder(4, Yardstick(np.zeros((0, 4), np.float32)))
     truth = []
     for video_id, frames in enumerate(lengths):
         segment = Segment(video_id, video_id * 7919, frames)
@@ -547,7 +553,7 @@ def test_faiss_is_not_imported_before_it_is_needed():
 
 def test_a_card_that_fails_is_noted_and_the_cpu_searches(library, monkeypatch):
     cache, _ = load(library)
-    faiss = vectors._faiss()
+    faiss = shelves.loaded_faiss()
 
     def refuse() -> None:
         raise RuntimeError("CUDA out of memory")
@@ -559,7 +565,7 @@ def test_a_card_that_fails_is_noted_and_the_cpu_searches(library, monkeypatch):
         SearchParameters=faiss.SearchParameters,
         IDSelectorBitmap=faiss.IDSelectorBitmap,
     )
-    monkeypatch.setattr(vectors, "_faiss", lambda: card)
+    use_faiss(monkeypatch, card)
     notes: list[str] = []
     cache._note = notes.append
     for _ in range(12):
@@ -574,11 +580,17 @@ def test_a_query_of_another_dimension_is_refused(library):
         cache.search(np.ones(DIM + 1, np.float32), 5)
 
 
+def use_faiss(monkeypatch: pytest.MonkeyPatch, faiss: object) -> None:
+    """Puts something in the place of the module, wherever it is asked for."""
+    for module in (vectors, shelves):
+        monkeypatch.setattr(module, "loaded_faiss", lambda: faiss)
+
+
 class Card:
     """Stands for a build of FAISS with a card: the processor in its place, its limits kept."""
 
     def __init__(self) -> None:
-        self.faiss = vectors._faiss()
+        self.faiss = shelves.loaded_faiss()
         self.asked: list[int] = []
         self.scratch_bytes: list[int] = []
         self.fails = ""
@@ -612,7 +624,7 @@ def test_a_card_searches_what_it_can_and_the_processor_the_rest(library, monkeyp
     for number in range(10, 45):
         add_video(library, b"/v%d" % number, frames=60, seed=number)
     card = Card()
-    monkeypatch.setattr(vectors, "_faiss", lambda: card)
+    use_faiss(monkeypatch, card)
     cache, notes = load(library, IndexPlan(card_searches=2))
     ids = [segment.video_id for segment in library.segments()]
     for _ in range(4):
@@ -634,7 +646,7 @@ def test_a_card_searches_what_it_can_and_the_processor_the_rest(library, monkeyp
 
 def test_lists_that_a_card_trained_hold_nothing_of_it(library, monkeypatch):
     card = Card()
-    monkeypatch.setattr(vectors, "_faiss", lambda: card)
+    use_faiss(monkeypatch, card)
     cache, _ = load(library, SMALL)
     assert card.scratch_bytes
     assert_same_as_brute_force(cache, library)

@@ -1,0 +1,169 @@
+"""What everyday sentences say about a library's frames: the yardstick for a query.
+
+A cosine means little by itself. Some frames are near every sentence, and every sentence is
+near to something in a large library. So a fixed bank of everyday sentences is asked too:
+a frame's score is how much better the query fits it than the bank's best, and the best
+score that the library gives to sentences which are about none of it says what a query's
+best score is worth.
+
+Sources: the subtraction of the nearest bank sentences follows nearest neighbour
+normalisation (Chowdhury et al., 2024, arXiv:2410.24114); the mean sentence is taken off as
+in distribution normalisation (Zhou et al., 2023, arXiv:2302.11084).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+from collections.abc import Callable
+from importlib.resources import files
+
+import numpy as np
+import numpy.typing as npt
+from platformdirs import user_cache_path
+
+from ..errors import GzError
+from ..files import atomic_path
+from ..types import Encoder, Null, Rivals, Vectors
+
+Floats = npt.NDArray[np.float32]
+_Wide = npt.NDArray[np.float64]
+
+RIVALS = 128
+"""Sentences that compete with a query for every frame."""
+STRANGERS = 64
+"""Further sentences, from whose pairs the questions are made that no scene answers."""
+PAIRS = 256
+NEAREST = 6
+"""Best rivals of a frame that count: one in twenty."""
+WEIGHT = 0.75
+"""Share of their mean that is taken off a frame's score."""
+_MOST_ALIKE = 0.25
+"""Share of the bank that may coincide with another of its sentences; a model that reads so
+few of them says nothing by the rest."""
+_SAME = 0.999
+_LEAST_FRAMES = 1200
+"""Frames (twenty minutes) below which a library is too small to say what is usual in it."""
+
+
+@functools.cache
+def everyday_sentences() -> tuple[str, ...]:
+    """The bank, rivals first; always in the same order."""
+    text = (files(__package__) / "everyday.txt").read_text(encoding="utf-8")
+    return tuple(text.splitlines()[: RIVALS + STRANGERS])
+
+
+@functools.cache
+def bank_digest() -> str:
+    """Sixteen hex digits that change when the bank or what is made of it does."""
+    said = [*everyday_sentences(), f"{RIVALS} {STRANGERS} {PAIRS} {NEAREST} {WEIGHT}"]
+    return hashlib.blake2b("\n".join(said).encode(), digest_size=8).hexdigest()
+
+
+def encode_everyday(encoder: Encoder) -> Vectors:
+    """The bank through a model's text tower.
+
+    Returns:
+        float32 [N, D]; no rows where the model cannot read enough of the sentences, or does
+        not tell them apart.
+    """
+    sentences = [encoder.encode_sentence(text) for text in everyday_sentences()]
+    vectors = np.stack([sentence.pooled for sentence in sentences]).astype(np.float32)
+    alike = vectors @ vectors.T - np.eye(len(vectors), dtype=np.float32)
+    useless = np.array([bool(s.unread) for s in sentences]) | (alike.max(axis=1) > _SAME)
+    return vectors[:0] if useless.mean() > _MOST_ALIKE else vectors
+
+
+def everyday_of(encoder: Encoder, note: Callable[[str], None]) -> Vectors:
+    """The bank of a model, encoded once per embedding space and kept in the user's cache.
+
+    Args:
+        encoder: Its text tower is loaded where the bank is not there yet.
+        note: Told, for people, what takes a while.
+
+    Returns:
+        As `encode_everyday`.
+    """
+    space = encoder.space
+    path = user_cache_path("groundzero", appauthor=False) / "everyday"
+    path = path / f"{space.id}-{bank_digest()}.npy"
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        kept = np.load(path, allow_pickle=False)
+        whole = kept.shape in {(len(everyday_sentences()), space.dim), (0, space.dim)}
+        if whole and kept.dtype == np.float32 and np.isfinite(kept).all():
+            return np.asarray(kept)
+    note("asking the model about everyday sentences, once")
+    bank = encode_everyday(encoder)
+    with contextlib.suppress(OSError, GzError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.save(file, bank)
+    return bank
+
+
+class Yardstick:
+    """Scores of the bank's sentences, made ready for many frames.
+
+    Args:
+        bank: float32 [RIVALS + STRANGERS, D], as `encode_everyday` returned it; or no rows.
+    """
+
+    def __init__(self, bank: Vectors) -> None:
+        self.bank = bank
+        if not len(bank):
+            return
+        rivals, strangers = bank[:RIVALS], bank[RIVALS:]
+        center = rivals.mean(axis=0)
+        first, second = np.triu_indices(len(strangers), 1)
+        picked = np.random.default_rng(0).permutation(len(first))[:PAIRS]
+        pairs = unit(strangers[first[picked]] + strangers[second[picked]])
+        self.rivals = Rivals(center, unit(rivals - center), NEAREST, WEIGHT)
+        self._asked = np.concatenate([self.rivals.directions, unit(pairs - center)])
+
+    def __bool__(self) -> bool:
+        return bool(len(self.bank))
+
+    @property
+    def questions(self) -> int:
+        """Questions that no scene answers."""
+        return len(self._asked) - RIVALS if self else 0
+
+    def measure(self, vectors: Vectors) -> tuple[Floats, Floats]:
+        """What the bank says about frames, float32 [N, D].
+
+        Returns:
+            The rivals' share of each frame, float32 [N], and the scores of the questions
+            that no scene answers, float32 [N, questions].
+        """
+        if not self:
+            return np.zeros(len(vectors), np.float32), np.zeros((len(vectors), 0), np.float32)
+        scores = vectors @ self._asked.T
+        share = self.rivals.share(scores[:, :RIVALS])
+        return share, scores[:, RIVALS:] - share[:, None]
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """Rows of unit length; zeros stay zeros."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    scaled: Vectors = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return scaled
+
+
+def null_of(best: Floats, mean: _Wide, std: _Wide, frames: int) -> Null | None:
+    """How the questions that no scene answers score in some videos.
+
+    Args:
+        best: float32 [questions], of the searched videos.
+        mean: float64 [questions], over the whole library.
+        std: float64 [questions], likewise.
+        frames: Frames in the whole library.
+
+    Returns:
+        None where there are no such questions, or too few frames to know what is usual.
+    """
+    if not len(best) or frames < _LEAST_FRAMES:
+        return None
+    standing = (best - mean) / np.maximum(std, 1e-6)
+    low, middle, high = np.quantile(standing, [0.1, 0.5, 0.9])
+    return Null(float(middle), float(max(high - low, 1e-3) / 2.563))
