@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from model.siglip.encoder import SiglipEncoder
 
 
+UNTRAINED = "training-free"
+"""What ``--grounder`` names where no trained model is wanted."""
 CARRIED = "grounder"
 """Folder inside a model's folder with a grounding model trained on its vectors."""
 
@@ -142,8 +144,8 @@ def open_localizer(
 
     Args:
         library: May remember a trained model; without one nothing is remembered.
-        grounder: A trained model's folder or hub id for this run; wins over what is
-            remembered.
+        grounder: A trained model's folder or hub id for this run, or ``training-free``; wins
+            over what is remembered.
         device: Where a trained model computes.
         note: Told when the model's own grounder does not fit this library.
 
@@ -154,7 +156,7 @@ def open_localizer(
 
     remembered = None if library is None else remembered_grounder(library.folder)
     chosen = grounder or (None if remembered is None else str(remembered))
-    if library is None or library.space is None:
+    if library is None or library.space is None or chosen == UNTRAINED:
         return open_training_free(library)
     if chosen is None:
         return _carried(library, library.space, device, note) or open_training_free(library)

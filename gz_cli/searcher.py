@@ -12,6 +12,7 @@ from .views.render import Screen
 from .views.results import remember
 
 if TYPE_CHECKING:
+    from index.search.search import FindObserver
     from index.store.library import Library
     from index.store.sentences import SentenceCache
     from index.types import Encoder, FindRequest, FindResult, Localizer
@@ -22,7 +23,7 @@ class Searcher:
     """Answers queries to one library; what is slow to open is opened once.
 
     Between two queries it notices that the library has changed, was begun anew or
-    got another grounder. The result of each query is remembered for
+    got another grounder. The result of each query that a person asks is remembered for
     ``gz export-clips``.
 
     Args:
@@ -90,26 +91,36 @@ class Searcher:
             ModelError: Its model is missing, or not the one that made it.
             UsageError: The request makes no sense.
         """
-        from index.search.find import find
-        from index.search.request import check_request
-
-        check_request(request)
-        library, encoder = self._opened(request)
+        opened = self._opened(request)
         with self._screen.progress() as progress:
-            result = find(
-                library,
-                self._cache,
-                encoder,
-                self._localizer,
-                request,
-                self._sentences,
-                FindView(progress),
-            )
+            result = self._found(*opened, request, FindView(progress))
         remember(self._library_dir, result)
         return result
 
+    def measure(self, request: FindRequest) -> FindResult:
+        """The same search where nobody waits for its hits: it is not shown and not remembered.
+
+        Raises:
+            GzError: As `ask` does.
+        """
+        return self._found(*self._opened(request), request)
+
+    def _found(
+        self,
+        library: Library,
+        encoder: Encoder,
+        request: FindRequest,
+        observer: FindObserver | None = None,
+    ) -> FindResult:
+        from index.search.find import find
+
+        return find(
+            library, self._cache, encoder, self._localizer, request, self._sentences, observer
+        )
+
     def _opened(self, request: FindRequest) -> tuple[Library, Encoder]:
         """The library as it is now, and the model that made it."""
+        from index.search.request import check_request
         from index.search.scope import choose_videos
         from index.store.sentences import SentenceCache
         from index.vectors.cache import VectorCache
@@ -117,6 +128,7 @@ class Searcher:
 
         from .opening import open_encoder_of, open_library, open_localizer, require_same_space
 
+        check_request(request)
         files = self._state_of_files()
         if self._library is None or files != self._files:
             self.close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from index.errors import ModelError, UsageError
 
+from ..opening import UNTRAINED
 from ..views.render import Screen
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from model.datasets.records import Record
 
 Row = Mapping[str, Any]
-
-UNTRAINED = "training-free"
 
 
 @dataclass(frozen=True)

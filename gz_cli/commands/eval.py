@@ -19,9 +19,12 @@ from ..options import (
     QuietOption,
     settings_of,
 )
+from ..views.measured import finite, show_archive
 from ..views.render import Screen
 from .data_options import ClassesOption, FeaturesOption, SkipBadRowsOption, TextFeaturesOption
 from .destinations import require_file, require_folder
+from .eval_archive import measure_library, write_answers
+from .search_options import RefineOption
 
 if TYPE_CHECKING:
     from model.datasets.records import Record
@@ -51,12 +54,20 @@ def evaluate(
         Path,
         typer.Option("--annotations", metavar="FILE", help="The true moments, as for gz train."),
     ],
+    archive: Annotated[
+        bool,
+        typer.Option(
+            "--archive",
+            help="Ask the whole library, as gz find does; sentences without a moment are absent.",
+        ),
+    ] = False,
     grounder: Annotated[
         str | None,
         typer.Option(
             "--grounder",
             metavar="DIR|ID",
-            help="Model folder or hub id to measure, or training-free.",
+            help="Model folder or hub id to measure, or training-free; with --archive by default "
+            "what gz find uses.",
         ),
     ] = None,
     features: FeaturesOption = None,
@@ -94,6 +105,7 @@ def evaluate(
         bool, typer.Option("--shared-only", help="Measure only queries that both files have.")
     ] = False,
     skip_bad_rows: SkipBadRowsOption = False,
+    refine: RefineOption = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
     library: LibraryOption = None,
@@ -102,8 +114,10 @@ def evaluate(
 ) -> None:
     """Measure a trained model, or anybody's predictions, by the QVHighlights protocol.
 
-    Numbers are percent. With --json the result has the official keys, nested as the official
-    script nests them, and further ones under "groundzero".
+    With --archive it measures the search itself over the videos of the library: the right
+    video, the right moment, and how often it is right about how sure it is. Numbers are
+    percent. With --json the result has the official keys, nested as the official script nests
+    them, and further ones under "groundzero".
     """
     from model.evaluation.evaluate import full_report
     from model.evaluation.predictions import read_predictions
@@ -113,17 +127,40 @@ def evaluate(
 
     settings = settings_of(ctx)
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
-    if (grounder is None) == (predictions is None):
+    if archive and (predictions or features or text_features or shared_only):
+        raise UsageError(
+            "--archive asks the library itself: it takes no --predictions, no --shared-only and "
+            "no features",
+            "Leave them out.",
+        )
+    if refine and not archive:
+        raise UsageError("--refine needs --archive", "see gz eval --help")
+    if not archive and (grounder is None) == (predictions is None):
         raise UsageError("give either --grounder or --predictions", "see gz eval --help")
     check_device(device)
     if report is not None:
         # Named before the work begins, not after it: the figures need an extra.
+        from model.evaluation.archive_page import write_archive_report
         from model.evaluation.report import write_report
 
         require_folder(report, "--report")
     if write_predictions is not None:
         require_file(write_predictions, "--write-predictions")
-    records = read_records(screen, annotations, dataset, classes, skip_bad_rows)
+    records = read_records(screen, annotations, dataset, classes, skip_bad_rows, absent_too=archive)
+    if archive:
+        measured = measure_library(
+            screen, settings.library_dir, records, grounder, device, refine=refine
+        )
+        if write_predictions is not None:
+            write_answers(measured, write_predictions)
+        if report is not None:
+            page = write_archive_report(report, measured.report, measured.asked)
+            screen.note(f"Report: {page}")
+        if settings.as_json:
+            screen.json("eval", finite({"groundzero": {"archive": measured.report}}))
+        else:
+            show_archive(screen, measured.report)
+        return
     extra: dict[str, Any] = {}
     untrained: dict[str, list[Row]] = {}
     if predictions is not None:
@@ -150,18 +187,24 @@ def evaluate(
         page = write_report(report, result, rows, truth, _history(grounder), untrained)
         screen.note(f"Report: {page}")
     if settings.as_json:
-        screen.json("eval", _finite(result))
+        screen.json("eval", finite(result))
     else:
         _show(screen, result)
 
 
 def read_records(
-    screen: Screen, path: Path, dataset: str, classes: Path | None, skip_bad_rows: bool
+    screen: Screen,
+    path: Path,
+    dataset: str,
+    classes: Path | None,
+    skip_bad_rows: bool,
+    *,
+    absent_too: bool = False,
 ) -> tuple[Record, ...]:
     """Checked records of an annotation file; bad rows stop, or are named and left out."""
     from model.datasets.annotations import read_annotations
 
-    read = read_annotations(path, dataset, classes=classes)
+    read = read_annotations(path, dataset, classes=classes, absent_too=absent_too)
     if not skip_bad_rows:
         return read.checked()
     for problem in read.problems:
@@ -183,13 +226,6 @@ def _history(grounder: str | None) -> list[dict[str, Any]]:
     from model.training.state import read_history
 
     return read_history(Path(grounder))
-
-
-def _finite(value: Any) -> Any:
-    """The same without NaN, which JSON does not have."""
-    if isinstance(value, Mapping):
-        return {key: _finite(part) for key, part in value.items()}
-    return None if isinstance(value, float) and value != value else value
 
 
 def _show(screen: Screen, result: Mapping[str, Any]) -> None:

@@ -60,6 +60,6 @@ GrounderOption = Annotated[
     typer.Option(
         "--grounder",
         metavar="DIR|ID",
-        help="Use this trained grounding; by default the library's own.",
+        help="Use this trained grounding, or training-free; by default the library's own.",
     ),
 ]

@@ -31,6 +31,7 @@ def read_annotations(
     classes: Path | None = None,
     durations_s: Mapping[str, float] | None = None,
     known_videos: set[str] | None = None,
+    absent_too: bool = False,
 ) -> Annotations:
     """Reads one annotation file.
 
@@ -41,6 +42,7 @@ def read_annotations(
         classes: Class list of Charades (``c092 Opening a window``).
         durations_s: Lengths of videos where the annotations have none.
         known_videos: Names that exist; a row about another one is a bad row.
+        absent_too: Take rows whose list of windows is empty: sentences that do not happen.
 
     Returns:
         Good records and bad rows; `Annotations.checked` raises when there are bad ones.
@@ -55,7 +57,7 @@ def read_annotations(
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"cannot read annotations {path}: {why}", "check the path") from error
     name = _told_from(path, text) if dataset == "auto" else dataset
-    rows = Collector(path, known_videos)
+    rows = Collector(path, known_videos, absent_too=absent_too)
     if name == "charades":
         if classes is None:
             raise UsageError(

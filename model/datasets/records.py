@@ -30,7 +30,7 @@ class Record:
     """Name without folder or media suffix; features of the video are found by it."""
     query: str
     windows: tuple[Window, ...]
-    """``(start_s, end_s)`` of every moment that answers the sentence."""
+    """``(start_s, end_s)`` of every moment that answers the sentence; none where it is absent."""
     duration_s: float | None = None
     """Length of the video; None where the annotations do not say."""
     clip_ids: tuple[int, ...] = ()
@@ -104,11 +104,20 @@ class Annotations:
 
 
 class Collector:
-    """Gathers checked records of one file and the problems found on the way."""
+    """Gathers checked records of one file and the problems found on the way.
 
-    def __init__(self, path: Path, known_videos: set[str] | None = None) -> None:
+    Args:
+        path: The file.
+        known_videos: Names that exist.
+        absent_too: A sentence without a moment is no bad row.
+    """
+
+    def __init__(
+        self, path: Path, known_videos: set[str] | None = None, *, absent_too: bool = False
+    ) -> None:
         self.path = path
         self._known = known_videos
+        self._absent_too = absent_too
         self._records: dict[int | str, Record] = {}
         self._problems: list[Problem] = []
 
@@ -143,7 +152,7 @@ class Collector:
             yield f"missing video {record.video!r}"
         if not record.query.strip():
             yield "empty query"
-        if not record.windows:
+        if not record.windows and not self._absent_too:
             yield "no window"
         duration_s = record.duration_s
         if duration_s is not None and not (math.isfinite(duration_s) and duration_s > 0):

@@ -128,6 +128,29 @@ def cloud(points: Points, title: str, names: tuple[str, str]) -> str:
     return _figure(draw, f"{title} (one query in {step})" if step > 1 else title)
 
 
+def reliability(points: Points, counts: Sequence[int], title: str) -> str:
+    """What was observed over what was stated, both 0 to 1; larger dots stand for more queries.
+
+    Args:
+        points: ``(stated, observed)`` of each bin that is not empty.
+        counts: Queries in each of them.
+        title: Caption of the figure.
+    """
+
+    def draw(axes: Axes) -> None:
+        axes.plot((0, 100), (0, 100), color=_SOFT, linewidth=0.9, linestyle=(0, (4, 4)))
+        across = [100 * stated for stated, _ in points]
+        up = [100 * observed for _, observed in points]
+        sizes = [20 + 180 * count / max(counts) for count in counts]
+        axes.plot(across, up, color=_SERIES[0], linewidth=1.0)
+        axes.scatter(across, up, s=sizes, color=_SERIES[0], alpha=0.7, linewidths=0, zorder=3)
+        names = {"xlabel": "stated, percent", "ylabel": "first answer right, percent"}
+        axes.set(**names, xlim=(0, 100), ylim=(-4, 104))
+        _round_ticks(axes)
+
+    return _figure(draw, title)
+
+
 def timeline(
     duration_s: float,
     truth: Sequence[Sequence[float]],

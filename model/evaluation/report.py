@@ -70,10 +70,15 @@ def write_report(
         _breakdowns(result),
         _examples(pairs),
     ]
+    return write_page(folder, "Grounding report", body)
+
+
+def write_page(folder: Path, title: str, body: Sequence[str]) -> Path:
+    """Writes ``index.html``, which needs no other file, and returns its path."""
     page = (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>Grounding report</title><style>{STYLE}{_STYLE}</style>"
+        f"<title>{escape(title)}</title><style>{STYLE}{_STYLE}</style>"
         f"<body>{''.join(body)}</body></html>"
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -86,10 +91,10 @@ def _numbers(
     result: Mapping[str, Any], rivals: Mapping[str, Sequence[Row]], truth: Mapping[Any, Row]
 ) -> str:
     keys = ("R1@0.5", "R1@0.7", "R5@0.5", "R5@0.7", "mIoU")
-    head = _cells(["", *keys, "mAP"], "th")
+    head = cells(["", *keys, "mAP"], "th")
     ours = result["groundzero"]
     rows = [
-        _cells(
+        cells(
             ["these predictions", *(f"{ours[k]:.2f}" for k in keys),
              f"{result['brief']['MR-full-mAP']:.2f}"]
         )
@@ -98,13 +103,13 @@ def _numbers(
         table = recall_table([(row, truth[row["qid"]]) for row in rival])
         average = evaluate_submission(rival, list(truth.values()), match=False)["brief"]
         rows.append(
-            _cells([name, *(f"{table[k]:.2f}" for k in keys), f"{average['MR-full-mAP']:.2f}"])
+            cells([name, *(f"{table[k]:.2f}" for k in keys), f"{average['MR-full-mAP']:.2f}"])
         )
     text = f"<table>{head}{''.join(rows)}</table>"
     more = [(k, v) for k, v in result["brief"].items() if not k.startswith("MR-full-R1")]
     more += [(f"presence {k}", 100 * v) for k, v in ours.get("presence", {}).items()]
-    cells = "".join(_cells([name, f"{value:.2f}"]) for name, value in more)
-    return f"{text}<h2>Official keys and presence</h2><table>{cells}</table>"
+    keyed = "".join(cells([name, f"{value:.2f}"]) for name, value in more)
+    return f"{text}<h2>Official keys and presence</h2><table>{keyed}</table>"
 
 
 def _figures(
@@ -173,9 +178,9 @@ def _breakdowns(result: Mapping[str, Any]) -> str:
         ("by_window_count", "By number of windows"),
     ):
         table = result["groundzero"].get(name, {})
-        rows = "".join(_cells([label, *(f"{row[k]:g}" for k in keys)])
+        rows = "".join(cells([label, *(f"{row[k]:g}" for k in keys)])
                        for label, row in table.items())  # fmt: skip
-        out.append(f"<h2>{title}</h2><table>{_cells(['', *keys], 'th')}{rows}</table>")
+        out.append(f"<h2>{title}</h2><table>{cells(['', *keys], 'th')}{rows}</table>")
     return "".join(out)
 
 
@@ -205,5 +210,6 @@ def _examples(pairs: Sequence[Pair]) -> str:
     return "".join(out)
 
 
-def _cells(values: Sequence[str], tag: str = "td") -> str:
+def cells(values: Sequence[str], tag: str = "td") -> str:
+    """A row of a table, its texts made safe."""
     return "<tr>" + "".join(f"<{tag}>{escape(value)}</{tag}>" for value in values) + "</tr>"

@@ -52,6 +52,15 @@ def test_qvhighlights(tmp_path):
     assert first.official() == {**qvh(), "saliency_scores": [[1, 2, 3], [4, 4, 4]]}
 
 
+def test_a_sentence_without_a_moment_is_taken_only_where_absence_is_asked_for(tmp_path):
+    path = put(tmp_path / "a.jsonl", lines(qvh(1), qvh(2, windows=())))
+    assert [p.what for p in read_annotations(path).problems] == ["no window"]
+    absent = read_annotations(path, absent_too=True).checked()[1]
+    assert (absent.qid, absent.windows) == (2, ())
+    own = put(tmp_path / "own.jsonl", lines({"video": "a", "query": "a dog", "windows": []}))
+    assert read_annotations(own, absent_too=True).checked()[0].windows == ()
+
+
 def test_every_bad_row_is_named_with_its_line(tmp_path):
     path = put(
         tmp_path / "bad.jsonl",
