@@ -154,7 +154,7 @@ def evaluate(
         if write_predictions is not None:
             write_answers(measured, write_predictions)
         if report is not None:
-            page = write_archive_report(report, measured.report, measured.asked)
+            page = write_archive_report(report, measured.report, measured.asked, measured.localizer)
             screen.note(f"Report: {page}")
         if settings.as_json:
             screen.json("eval", finite({"groundzero": {"archive": measured.report}}))

@@ -40,7 +40,8 @@ def show_archive(screen: Screen, report: Mapping[str, Any]) -> None:
     """How a whole library answers: a line for each figure, then what was stated and observed."""
     screen.result(
         f"{report['queries']:,} {'query' if report['queries'] == 1 else 'queries'}, "
-        f"{report['present']:,} about what happens, {report['absent']:,} about what does not."
+        f"{report['present']:,} about what happens, {report['absent']:,} about what does not. "
+        f"Localizer: {report['localizer']}."
     )
     rows = [[report[key], key, words.format(bar=report["bar"])] for key, words in _OF_ALL]
     rows += [[100 * report[key], key, words] for key, words in _OF_PRESENCE]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,22 @@ _IOUS = tuple(step / 20 for step in range(6, 20))
 _PRESENCE_BINS = 20
 
 
-def write_archive_report(folder: Path, report: Mapping[str, Any], asked: Sequence[Asked]) -> Path:
+def write_archive_report(
+    folder: Path, report: Mapping[str, Any], asked: Sequence[Asked], localizer: str
+) -> Path:
     """Writes ``index.html`` into a folder and returns its path.
 
     Args:
         folder: Made where it is missing.
         report: What `archive_report` returned for these queries.
         asked: Every query, what was answered and what is true.
+        localizer: Name of what placed the answers.
     """
     body = [
         "<h1>Search report</h1>",
         f"<p>{report['queries']:,} queries, asked of the whole library: "
         f"{report['present']:,} about what happens, {report['absent']:,} about what does not. "
-        "Numbers are percent.</p>",
+        f"Localizer: {escape(localizer)}. Numbers are percent.</p>",
         _numbers(report),
         '<h2>Figures</h2><div class="figures">',
         *_figures(report, asked),

@@ -102,6 +102,7 @@ def test_the_search_is_measured_by_its_own_answers(archive: Archive, tmp_path: P
     page = (tmp_path / "page" / "index.html").read_text("utf-8")
     assert "Reliability: right as often as it says so" in page
     assert page.count("<figure>") == 4
+    assert "Localizer: training-free." in page
     assert "<b>" not in page
     assert "nan" not in page
 
@@ -121,7 +122,8 @@ def test_people_get_a_table(archive: Archive, tmp_path: Path) -> None:
         (archive.library / REMEMBERED).unlink()
     assert by_itself.code == 7, "what the library remembers is measured, and it is not there"
     assert ran.code == 0, ran.err
-    assert ran.text.startswith("1 query, 1 about what happens, 0 about what does not.\n")
+    assert ran.text.startswith("1 query, 1 about what happens, 0 about what does not.")
+    assert ran.text.splitlines()[0].endswith("Localizer: training-free.")
     assert "video@10" in ran.text
     assert "first answer right" in ran.text
     assert "absent_found" not in ran.text, "no query is absent"

@@ -167,7 +167,10 @@ def test_figures_have_round_ticks_and_take_the_colours_of_the_page():
     line = charts.lines({"a": [(0, 1), (1, 3)], "<b>": [(0, 2), (1, 1)]}, "T", ("x", "y"),
                         (0, 1), (0, 3))  # fmt: skip
     assert {"a", "<b>"} <= set(drawn(line))
-    for figure in (cloud, bars, line, charts.timeline(75.0, [[10, 20]], [[11, 19]], [0.1, 0.9])):
+    sure = charts.reliability([(0.1, 0.0), (0.9, 1.0)], [1, 5], "Reliability")
+    assert {"stated, percent", "first answer right, percent"} <= set(drawn(sure))
+    when = charts.timeline(75.0, [[10, 20]], [[11, 19]], [0.1, 0.9])
+    for figure in (cloud, bars, line, sure, when):
         assert not re.search(r"#[0-9a-f]{6}\b", figure)
         assert "var(--ink)" in figure or "var(--soft)" in figure
         assert set(re.findall(r"url\(#(\w+)\)", figure)) <= set(re.findall(r' id="(\w+)"', figure))
