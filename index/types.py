@@ -392,4 +392,4 @@ class FindResult:
     localizer: str
     space_id: str
     notes: tuple[str, ...] = ()
-    """For people: a rebuilt cache, a source that could not be refined."""
+    """For people: what of the query pictures cannot answer, a source that could not be refined."""

@@ -36,6 +36,7 @@ from .retrieve import Candidate, retrieve
 from .scope import Scope, choose_videos
 from .search import FindObserver, Query, Search, SilentObserver
 from .settings import FindSettings
+from .unjudgeable import judge
 
 if TYPE_CHECKING:
     from ..store.library import Library
@@ -107,6 +108,7 @@ def find(
         ]
         chosen = surest_first(distinct(inside_asked))
     notes = [
+        *judge(request.query).notes,
         *scope.notes,
         *_coarse_notes(scope),
         *(query.sentence.unread for query in search.queries if query.sentence.unread),
@@ -143,7 +145,7 @@ def _query(
     background = cache.background(
         sentence.pooled, space.logit_scale, space.logit_bias, ids, compare
     )
-    return Query(sentence, background)
+    return Query(sentence, background, judge(text).most)
 
 
 def _windows(search: Search, cache: VectorCache) -> list[Candidate]:

@@ -14,7 +14,10 @@ from .search import Search
 
 
 def look(search: Search, video: VideoRow, start_s: float, end_s: float) -> list[list[ScoredSpan]]:
-    """Proposals for each part of the query inside ``[start_s, end_s)``, the vectors read once."""
+    """Proposals for each part of the query inside ``[start_s, end_s)``, the vectors read once.
+
+    None is surer than its part of the query allows.
+    """
     window = _read(search.source, video, start_s, end_s)
     if window is None:
         return [[] for _ in search.queries]
@@ -22,7 +25,13 @@ def look(search: Search, video: VideoRow, start_s: float, end_s: float) -> list[
     for query in search.queries:
         answer = search.localizer.localize(window, query.sentence, query.background)
         clipped = ((p, inside(p.span, start_s, end_s)) for p in answer.spans)
-        parts.append([replace(p, span=span) for p, span in clipped if span is not None])
+        parts.append(
+            [
+                replace(p, span=span, presence=min(p.presence, query.most))
+                for p, span in clipped
+                if span is not None
+            ]
+        )
     return parts
 
 

@@ -47,6 +47,8 @@ class Query:
 
     sentence: Sentence
     background: Background
+    most: float
+    """The highest presence that its moments may be given; see ``unjudgeable``."""
 
 
 @dataclass(frozen=True)

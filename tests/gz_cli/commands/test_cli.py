@@ -252,6 +252,20 @@ def test_not_found_is_an_answer(archive: Archive) -> None:
     assert document["best_guess"]["end_s"] > 0
 
 
+def test_what_pictures_cannot_answer_is_said(archive: Archive) -> None:
+    ran = archive.run("find", "three red doors", "--threshold", "0", "--no-refine")
+    assert ran.code == 0
+    assert 'Nothing is counted ("three red"): moments with any number may be found.' in ran.err
+    ran = archive.run("find", "a room without a door", "--no-refine")
+    assert ran.code == 1, "an absence is never more than a guess"
+    assert 'is said to be absent ("without")' in ran.err
+    document = json.loads(
+        archive.run("find", "a room without a door", "--threshold", "0", "--json").out
+    )
+    assert any("absent" in note for note in document["notes"])
+    assert all(hit["presence"] < 0.5 for hit in document["hits"])
+
+
 def test_what_the_model_cannot_read_is_said(archive: Archive) -> None:
     for _ in range(2):  # the second time from the cache of sentences
         ran = archive.run("find", "a red thing " * 40, "--threshold", "0", "--no-refine")

@@ -102,6 +102,13 @@ def test_a_program_gets_what_find_gives(home: Path, conversation: Conversation) 
     assert answer == json.loads(out)
 
 
+def test_what_pictures_cannot_answer_is_said(home: Path, conversation: Conversation) -> None:
+    (note,) = conversation.ask("three blue things")["notes"]
+    assert note.startswith("Nothing is counted")
+    _, _, err = gz(home, "shell", "--no-refine", typed="a wall without a blue thing\n")
+    assert "is said to be absent" in err
+
+
 def test_a_bare_line_is_a_query(conversation: Conversation) -> None:
     answer = conversation.ask("a blue thing")
     assert (answer["type"], answer["query"], answer["id"]) == ("find", "a blue thing", None)

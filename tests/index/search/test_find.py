@@ -31,6 +31,7 @@ from index.search.retrieve import retrieve
 from index.search.scope import choose_videos
 from index.search.search import SilentObserver
 from index.search.settings import RetrievalSettings
+from index.search.unjudgeable import MOST_PRESENCE_OF_ABSENCE
 from index.store.library import Library
 from index.store.sentences import SentenceCache
 from index.types import FindRequest, SamplingReport, ScoredSpan, Span, VideoInfo, VideoRow
@@ -135,6 +136,39 @@ def test_what_is_not_there_is_not_found_but_guessed(archive):
     assert result.hits == ()
     assert result.best_guess is not None
     assert result.best_guess.presence < 0.5
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "a room without red",
+        "blue before a room without red",
+        "no green then red",
+        "red while nobody wears red",
+    ],
+)
+@pytest.mark.parametrize("refine", [False, True])
+def test_an_absence_is_never_more_than_a_guess(archive, query, refine):
+    archive.film("a.mp4", [("grey", 20), ("blue", 6), ("green", 5), ("red", 6), ("grey", 15)])
+    result = archive.find(query, refine=refine)
+    assert result.hits == ()
+    assert result.best_guess is not None
+    assert result.best_guess.presence <= MOST_PRESENCE_OF_ABSENCE
+    assert sum("absent" in note for note in result.notes) == 1
+    told = archive.find(query, refine=refine, threshold=0.0)
+    assert all(hit.presence <= MOST_PRESENCE_OF_ABSENCE for hit in told.hits)
+
+
+def test_what_the_model_cannot_judge_is_told_beside_the_hits(archive):
+    wanted = archive.add("a.mp4", [("grey", 40), ("red", 20), ("blue", 30)])
+    result = archive.find("three red things at 3 pm")
+    assert [hit.path for hit in result.hits] == [wanted]
+    assert result.hits[0].presence > 0.5
+    assert [note for note in result.notes if "three red" in note or "3 pm" in note] == [
+        *result.notes
+    ]
+    assert len(result.notes) == 2
+    assert archive.find("red things").notes == ()
 
 
 def test_a_library_of_one_short_video_answers(archive):
