@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .views.timecode import parse_time
+from index.timecode import parse_time
 
 
 @dataclass

@@ -111,7 +111,15 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"indexing"},
         {"vectors", "sampling"},
         {"store", "media"},
-        {"types.py", "errors.py", "files.py", "failpoints.py", "strict_json.py", "__init__.py"},
+        {
+            "types.py",
+            "errors.py",
+            "files.py",
+            "failpoints.py",
+            "strict_json.py",
+            "timecode.py",
+            "__init__.py",
+        },
     ),
 }
 """What lies in each package, from the roof down. A room, or a file beside the rooms, imports

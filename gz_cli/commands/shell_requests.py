@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from index.errors import UsageError
 from index.strict_json import NotStrictJson, check, parse
-
-from ..views.timecode import parse_time
+from index.timecode import parse_time
 
 if TYPE_CHECKING:
     from index.types import FindRequest
