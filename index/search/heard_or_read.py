@@ -11,7 +11,8 @@ _SURFACE = (
     r"(?:signs?|signboard|slides?|screen|banners?|posters?|billboard|placards?|labels?|captions?"
     r"|titles?|headlines?|subtitles?|boards?|whiteboard|blackboard|scoreboard|chyron|logo|stickers?"
     r"|plaque|(?:t-)?shirts?|hoodie|sweater|cap|hat|mug|badge|tag|note|card|page|letter|envelope"
-    r"|display|monitor|text|graffiti|plates?|box|package|button|door|building|window|cover)"
+    r"|display|monitor|text|graffiti|plates?|box|package|button|door|building|window|cover"
+    r"|error|message|dialog|pop-?up)"
 )
 _LANGUAGE = (
     r"(?:english|french|german|spanish|italian|russian|chinese|mandarin|japanese|korean|arabic"

@@ -90,10 +90,8 @@ def person_named(query: str) -> str:
     titled = _TITLED.search(query) or _SHORT_TITLED.search(query)
     if titled:
         return titled.group()
-    words = re.findall(r"[^\W\d_]{2,}", query)
-    capital = sum(word[0].isupper() for word in words)
-    if len(words) < 2 or capital > max(2, len(words) // 2):
-        return ""
+    if not re.search(r"\b[a-z]{4,}", query):
+        return ""  # A title in Capitals Like This, or too little to tell.
     return next((run for match in _RUN.finditer(query) if (run := _person(match, query))), "")
 
 

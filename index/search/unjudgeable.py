@@ -23,6 +23,8 @@ Kind = Literal["text", "sound", "clock", "measure", "side", "name", "count", "ab
 
 MOST_PRESENCE_OF_ABSENCE = 0.49
 """Just below the default bar: where the meaning turns on an absence, a hit is a guess."""
+_MOST_SHOWN = 60
+"""Characters of the query that a note repeats."""
 
 _NUMBER = (
     r"(?:three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen"
@@ -123,7 +125,8 @@ _NOTES: dict[Kind, str] = {
     "may be found.",
     "measure": "Lengths, speeds, sizes and amounts are not measured ({found}): moments of any "
     "may be found.",
-    "side": "The model hardly tells left from right ({found}): the other side may be found too.",
+    "side": "Models of this kind confuse left and right ({found}): the other side may be found "
+    "too.",
     "name": "The model knows few people by name ({found}): others who fit the rest of the query "
     "may be found.",
     "count": "Nothing is counted ({found}): moments with any number may be found.",
@@ -172,4 +175,5 @@ def _masked(match: re.Match[str]) -> str:
 
 
 def _shown(words: str) -> str:
-    return '"' + words.strip(" \"“”«»'") + '"'
+    plain = words.strip(" \"“”«»'")
+    return f'"{plain if len(plain) <= _MOST_SHOWN else plain[: _MOST_SHOWN - 1] + "…"}"'

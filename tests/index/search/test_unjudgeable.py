@@ -58,6 +58,7 @@ ASKED: dict[str, tuple[str, ...]] = {
         "a photo of the lawyer next to Mrs. Jones",
         "interview with Elon Musk",
         "Anna and Peter's wedding",
+        "Angela Merkel and Emmanuel Macron shake hands",
     ),
     "text": (
         "sign that says EXIT",
@@ -72,6 +73,7 @@ ASKED: dict[str, tuple[str, ...]] = {
         "a chapter titled summary",
         "bus 42 stops",
         "a package labelled fragile",
+        "an error saying file not found",
     ),
     "sound": (
         "a man says that he is sorry",
@@ -238,4 +240,6 @@ def test_any_text_can_be_judged(text):
 
 def test_the_longest_query_is_judged_at_once():
     for piece in ("a man talks to ", '"', "the sign that ", "Anna ", "no ", "3 ", "for ten "):
-        judge(piece * (10_000 // len(piece)))
+        assert all(len(note) < 300 for note in judge(piece * (10_000 // len(piece))).notes)
+    (note,) = judge('a door with "' + "Keep out " * 1000 + '"').notes
+    assert len(note) < 300
