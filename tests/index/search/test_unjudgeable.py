@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.search.unjudgeable import MOST_PRESENCE_OF_ABSENCE, judge
-from model.grounding.everyday import everyday_sentences
+from index.vectors.everyday import everyday_sentences
 
 ASKED: dict[str, tuple[str, ...]] = {
     "count": (
