@@ -115,10 +115,13 @@ def _trained(
     records: tuple[Record, ...],
     device: str | None,
 ) -> Answers:
-    import numpy as np
-
     from model.evaluation.evaluate import confidence_report, presence_report
-    from model.evaluation.inference import absent_presence, almost_presence, predict
+    from model.evaluation.inference import (
+        absent_answers,
+        almost_right_answers,
+        judged,
+        predict,
+    )
     from model.evaluation.retrieval_recall import video_recall
     from model.grounding.checkpoint import load_checkpoint
     from model.siglip.route import best_device
@@ -145,17 +148,16 @@ def _trained(
         found = predict(
             grounder, records, source, device=where, grid_s=checkpoint.grid_s, watch=watch
         )
-        absent = absent_presence(grounder, records, source, device=where, watch=watch)
-        almost = almost_presence(grounder, records, source, device=where)
+        absent = absent_answers(grounder, records, source, device=where, watch=watch)
+        almost = almost_right_answers(grounder, records, source, device=where)
     asked = tuple(prediction.record for prediction in found)
     rows: list[Row] = [prediction.official() for prediction in found]
-    there = np.array([prediction.presence for prediction in found])
     pairs = [(row, record.official()) for row, record in zip(rows, asked, strict=True)]
     extra: dict[str, Any] = {
-        "presence": presence_report(there, absent, checkpoint.calibrator),
+        "presence": presence_report(judged(found, absent)),
         "confidence": confidence_report(pairs),
     }
-    if len(almost):
-        extra["presence_almost_right"] = presence_report(there, almost, checkpoint.calibrator)
+    if almost:
+        extra["presence_almost_right"] = presence_report(judged(found, almost))
     extra["retrieval"] = video_recall(asked, source)
     return Answers(rows, asked, extra)

@@ -240,14 +240,15 @@ def _show(screen: Screen, result: Mapping[str, Any]) -> None:
             rows.append([f"{ours[key]:6.2f}", key, words])
     for key, words in (
         ("auroc", "presence: the own query scores above another video's (AUROC)"),
-        ("ece", "presence: how far stated and observed frequency differ"),
+        ("ece", "presence: how far stated and observed frequency differ on held-out queries"),
         (
             "rejection_at_95_recall",
             "presence: absent events rejected where 95 % of the present are kept",
         ),
     ):
-        if key in ours.get("presence", {}):
-            rows.append([f"{100 * ours['presence'][key]:6.2f}", key, words])
+        share = ours.get("presence", {}).get(key, float("nan"))
+        if share == share:
+            rows.append([f"{100 * share:6.2f}", key, words])
     screen.table(rows)
     for name, title in (
         ("by_query_length", "length of the query"),

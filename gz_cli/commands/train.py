@@ -340,8 +340,10 @@ def _show(screen: Screen, checkpoint: Checkpoint, out: Path) -> None:
         screen.json("train", fields)
     else:
         metrics = checkpoint.training["metrics"]
+        error = checkpoint.training["presence"].get("ece")
+        presence = "" if error is None else f", calibration error {100 * error:.2f}"
         screen.result(
             f"{screen.path(bytes(out))}  best epoch {fields['best_epoch']} of {fields['epochs']}, "
             f"R1@0.5 {metrics['MR-full-R1@0.5']:.2f}, R1@0.7 {metrics['MR-full-R1@0.7']:.2f}, "
-            f"mAP {metrics['MR-full-mAP']:.2f}"
+            f"mAP {metrics['MR-full-mAP']:.2f}{presence}"
         )

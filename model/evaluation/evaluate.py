@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..grounding.calibration import (
-    Temperature,
+    Judged,
     auroc,
     expected_calibration_error,
     rejection_at_recall,
@@ -85,24 +85,21 @@ def best_ious(prediction: Row, annotation: Row) -> tuple[float, ...]:
     return tuple(float(ious[:depth].max()) for depth in RECALL_DEPTHS)
 
 
-def presence_report(there: Floats, absent: Floats, calibrator: Temperature) -> dict[str, float]:
+def presence_report(judged: Judged) -> dict[str, float]:
     """How well presence tells videos that show the event from videos that do not.
 
     Args:
-        there: float64 [N], logits of videos asked their own sentence.
-        absent: float64 [M], logits of videos asked another video's sentence.
-        calibrator: Turns logits into probabilities.
+        judged: Videos that were asked their own sentence, and others that were not.
 
     Returns:
         AUROC, expected calibration error and the share of absent events rejected at
-        95 % recall, each 0 to 1.
+        95 % recall, each 0 to 1. The calibration whose error is told was never fitted on the
+        query that it judges: see `Judged.cross_fitted`.
     """
-    logits = np.concatenate([there, absent])
-    outcome = np.concatenate([np.ones(len(there), bool), np.zeros(len(absent), bool)])
     return {
-        "auroc": auroc(logits, outcome),
-        "ece": expected_calibration_error(calibrator.probability(logits), outcome),
-        "rejection_at_95_recall": rejection_at_recall(logits, outcome),
+        "auroc": auroc(judged.logits, judged.outcome),
+        "ece": expected_calibration_error(judged.cross_fitted(), judged.outcome),
+        "rejection_at_95_recall": rejection_at_recall(judged.logits, judged.outcome),
     }
 
 

@@ -13,6 +13,7 @@ import torch
 from ..datasets.features import Features
 from ..datasets.records import Record
 from ..datasets.windows import CLIP_S, MomentDataset, Sample, collate
+from ..grounding.calibration import Judged
 from ..grounding.decoding import DecodeConfig, Decoded, decode
 from ..grounding.grounder import Grounder
 from ..grounding.logistic import sigmoid
@@ -98,7 +99,7 @@ def predict(
     ]
 
 
-def absent_presence(
+def absent_answers(
     grounder: Grounder,
     records: Sequence[Record],
     features: Features,
@@ -107,25 +108,36 @@ def absent_presence(
     batch_size: int = 64,
     seed: int = 0,
     watch: Callable[[int], None] | None = None,
-) -> Floats:
-    """Presence logits where each video is asked another video's sentence, float64 [N]."""
+) -> list[Prediction]:
+    """The answers where each video is asked another video's sentence."""
     swapped = ask_others(records, seed)
-    found = predict(grounder, swapped, features, device=device, batch_size=batch_size, watch=watch)
-    return np.array([prediction.presence for prediction in found])
+    return predict(grounder, swapped, features, device=device, batch_size=batch_size, watch=watch)
 
 
-def almost_presence(
+def almost_right_answers(
     grounder: Grounder,
     records: Sequence[Record],
     features: Features,
     *,
     device: torch.device | str = "cpu",
     batch_size: int = 64,
-) -> Floats:
-    """Presence logits where each video is asked sentences that are almost right, float64 [M]."""
+) -> list[Prediction]:
+    """The answers where each video is asked sentences that are almost right."""
     asked = [replace(r, qid=qid) for r in records for qid in features.almost_right(r.qid)]
-    found = predict(grounder, asked, features, device=device, batch_size=batch_size)
-    return np.array([prediction.presence for prediction in found])
+    return predict(grounder, asked, features, device=device, batch_size=batch_size)
+
+
+def judged(there: Sequence[Prediction], absent: Sequence[Prediction]) -> Judged:
+    """What was said of presence where the event is there, and where it is not.
+
+    A sentence that is almost right counts as the query that it was made of.
+    """
+    answers = [*there, *absent]
+    return Judged(
+        np.array([answer.presence for answer in answers]),
+        np.arange(len(answers)) < len(there),
+        tuple(answer.record.query for answer in answers),
+    )
 
 
 def ask_others(records: Sequence[Record], seed: int) -> list[Record]:

@@ -5,6 +5,7 @@ Calibration is fitted on data that the model was not trained on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,43 @@ def fit_temperature(logits: Floats, outcome: Bools) -> Temperature:
     return Temperature(1.0 / slope_per_logit, float(weights[1]) - slope_per_logit * center)
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What a model said of presence where the truth is known."""
+
+    logits: Floats
+    """float64 [N]."""
+    outcome: Bools
+    """bool [N], the event is there."""
+    queries: tuple[str, ...]
+    """What was asked each time."""
+
+    def cross_fitted(self) -> Floats:
+        """Each probability by a calibration that knows nothing of its query.
+
+        The queries are dealt into two halves, whole queries with all their rows; what is
+        fitted on one half judges the other.
+
+        Returns:
+            float64 [N]; NaN where a half lacks an outcome, so that nothing can be fitted.
+        """
+        first = halves(self.queries)
+        stated = np.full(len(self.logits), np.nan)
+        for half in (first, ~first):
+            seen = self.outcome[half]
+            if seen.any() and not seen.all():
+                fitted = fit_temperature(self.logits[half], seen)
+                stated[~half] = fitted.probability(self.logits[~half])
+        return stated
+
+
+def halves(queries: Sequence[str]) -> Bools:
+    """True for half of the queries, whatever their order; rows of one query stay together."""
+    distinct, which = np.unique(np.array(queries, dtype=str), return_inverse=True)
+    dealt = np.random.default_rng(0).permutation(len(distinct)) < len(distinct) // 2
+    return dealt[which]
+
+
 def auroc(scores: Floats, positive: Bools) -> float:
     """Chance that a positive outscores a negative, ties counting half; NaN without both."""
     if positive.all() or not positive.any():
@@ -76,8 +114,11 @@ def auroc(scores: Floats, positive: Bools) -> float:
 
 
 def expected_calibration_error(probability: Floats, outcome: Bools, bins: int = BINS) -> float:
-    """Mean distance of stated from observed frequency over equal-width bins, by their weight."""
-    if not len(probability):
+    """Mean distance of stated from observed frequency over equal-width bins, by their weight.
+
+    NaN without a row, or with one of which nothing is stated.
+    """
+    if not len(probability) or np.isnan(probability).any():
         return float("nan")
     which = np.minimum((probability * bins).astype(int), bins - 1)
     weight = np.bincount(which, minlength=bins)

@@ -85,10 +85,19 @@ peak rate {config.get("rate", 0):g}
 {table}
 {picture}
 Presence is a calibrated probability: its temperature was fitted on the validation
-videos, each asked its own sentence and another video's.
+videos, each asked its own sentence and another video's.{_calibration_error(training)}
 
     gz find "a dog jumps into the water" --grounder FOLDER
 """
+
+
+def _calibration_error(training: dict[str, Any]) -> str:
+    error = training.get("presence", {}).get("ece")
+    if error is None:
+        return ""
+    return f"""
+Fitted on one half of these sentences and measured on the other, both ways, the stated
+probability is {100 * error:.1f} points from the observed frequency (ECE)."""
 
 
 def push(folder: Path, repo: str, private: bool = True) -> str:

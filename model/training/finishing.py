@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from index.types import EmbeddingSpace
 
 from ..datasets.features import Features
 from ..datasets.records import Record
-from ..evaluation.inference import absent_presence, predict
+from ..evaluation.evaluate import presence_report
+from ..evaluation.inference import absent_answers, judged, predict
 from ..evaluation.metrics import evaluate_submission
-from ..grounding.calibration import Temperature, fit_temperature
+from ..grounding.calibration import Judged, fit_temperature
 from ..grounding.checkpoint import Checkpoint, save_checkpoint
 from ..grounding.grounder import Grounder
 from .card import write_card
@@ -35,14 +35,13 @@ def official_metrics(
     return brief
 
 
-def calibrated(
+def presence_of_held_out(
     grounder: Grounder, records: Sequence[Record], features: Features, device: torch.device | str
-) -> Temperature:
-    """Presence fitted on records that were not trained on, each also asked another's sentence."""
-    there = np.array([p.presence for p in predict(grounder, records, features, device=device)])
-    absent = absent_presence(grounder, records, features, device=device)
-    outcome = np.concatenate([np.ones(len(there), bool), np.zeros(len(absent), bool)])
-    return fit_temperature(np.concatenate([there, absent]), outcome)
+) -> Judged:
+    """What a model says of presence on records that were not trained on, and on the same
+    videos, each asked another's sentence."""
+    there = predict(grounder, records, features, device=device)
+    return judged(there, absent_answers(grounder, records, features, device=device))
 
 
 def finish(
@@ -71,14 +70,15 @@ def finish(
         write: This process writes the folder.
     """
     grounder = grounder.to(device).eval()
-    calibrator = calibrated(grounder, val, features, device)
+    said = presence_of_held_out(grounder, val, features, device)
+    measured = {key: value for key, value in presence_report(said).items() if value == value}
     weights = sum(parameter.numel() for parameter in grounder.parameters())
     checkpoint = Checkpoint(
         grounder.cpu(),
-        calibrator,
+        fit_temperature(said.logits, said.outcome),
         space,
         grid_s,
-        {**training, "parameters": weights, "val_records": len(val)},
+        {**training, "parameters": weights, "val_records": len(val), "presence": measured},
         out.resolve().name,
     )
     if write:

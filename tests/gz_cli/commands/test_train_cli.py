@@ -102,6 +102,20 @@ def test_evaluating_a_model_prints_the_official_keys(trained):
     assert "MR-full-R1@0.7" in shown.stdout
 
 
+FEATURES = ("--features", "video", "--text-features", "text", "--device", "cpu")
+
+
+def test_a_training_measures_its_calibration_on_what_it_was_not_fitted_on(trained):
+    folder, printed = trained
+    presence = printed[-1]["presence"]
+    ran = gz("eval", "--grounder", "run", *FEATURES, "--annotations", "val.jsonl", "--json",
+             cwd=folder)  # fmt: skip
+    (report,) = rows(ran.stdout)
+    assert report["groundzero"]["presence"]["ece"] == pytest.approx(presence["ece"], abs=1e-3)
+    said = (folder / "run" / "README.md").read_text()
+    assert f"{100 * presence['ece']:.1f} points from the observed frequency" in said
+
+
 def test_without_matplotlib_only_the_report_is_refused_and_before_the_work(trained, tmp_path):
     folder, _ = trained
     (tmp_path / "matplotlib.py").write_text("raise ImportError('not here')\n")

@@ -22,7 +22,12 @@ from model.evaluation.evaluate import (
 from model.evaluation.report import write_report
 from model.evaluation.retrieval_recall import video_recall
 from model.evaluation.untrained import training_free_rows
-from model.grounding.calibration import Temperature
+from model.grounding.calibration import (
+    Judged,
+    expected_calibration_error,
+    fit_temperature,
+    halves,
+)
 
 
 def truth(qid, query="a dog runs", windows=((10, 20),)):
@@ -68,12 +73,44 @@ def test_breakdowns_cover_every_query_once():
 
 
 def test_presence_by_hand():
-    report = presence_report(
-        np.array([2.0, 3.0, 4.0]), np.array([-2.0, -3.0]), Temperature(1.0, 0.0)
+    judged = Judged(
+        np.array([2.0, 3.0, 4.0, -2.0, -3.0]), np.arange(5) < 3, ("a", "b", "c", "a", "b")
     )
+    report = presence_report(judged)
     assert report["auroc"] == 1.0
     assert report["rejection_at_95_recall"] == 1.0
-    assert 0 < report["ece"] < 0.2
+
+
+def test_a_calibration_is_measured_on_queries_that_it_was_not_fitted_on():
+    # Presence says nothing here. What is fitted on the rows themselves follows their noise, so
+    # only its own error seems small, and the smaller the fewer the rows.
+    seemed, measured = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        logits, outcome = rng.normal(0, 1, 40), np.arange(40) % 2 == 0
+        fitted = fit_temperature(logits, outcome)
+        seemed.append(expected_calibration_error(fitted.probability(logits), outcome))
+        judged = Judged(logits, outcome, tuple(f"{k // 2}" for k in range(40)))
+        measured.append(presence_report(judged)["ece"])
+    assert np.mean(measured) > 1.2 * np.mean(seemed)
+
+
+def test_rows_of_one_query_never_stand_on_both_sides():
+    queries = [f"query {k % 7}" for k in range(50)]
+    first = halves(queries)
+    sides = {query: {bool(first[k]) for k in range(50) if queries[k] == query} for query in queries}
+    assert all(len(side) == 1 for side in sides.values())
+    assert sum(side == {True} for side in sides.values()) == 3
+    assert halves(queries[::-1]).tolist() == first[::-1].tolist()
+    logits = np.random.default_rng(1).normal(0, 1, 50)
+    judged = Judged(logits, logits + np.random.default_rng(2).normal(0, 1, 50) > 0, tuple(queries))
+    fitted = fit_temperature(logits[~first], judged.outcome[~first])
+    assert judged.cross_fitted()[first].tolist() == fitted.probability(logits[first]).tolist()
+
+
+def test_with_one_query_there_is_no_calibration_to_measure():
+    judged = Judged(np.array([1.0, -1.0]), np.array([True, False]), ("a", "a"))
+    assert np.isnan(presence_report(judged)["ece"])
 
 
 def test_the_surest_answers_are_right_more_often():

@@ -20,7 +20,7 @@ from model.datasets.annotations import read_annotations
 from model.datasets.augment import AugmentConfig
 from model.datasets.features import FeatureFolders
 from model.datasets.windows import Sample, collate
-from model.evaluation.inference import absent_presence, ask_others, predict
+from model.evaluation.inference import absent_answers, ask_others, predict
 from model.grounding.checkpoint import WEIGHTS, load_checkpoint
 from model.grounding.grounder import GrounderConfig
 from model.training.loading import loading_processes
@@ -135,7 +135,7 @@ def test_it_learns_and_knows_what_is_absent(world, tmp_path):
     records = read_annotations(world / "val.jsonl").checked()
     features = FeatureFolders([world / "video"], world / "text")
     there = np.array([p.presence for p in predict(loaded.grounder, records, features)])
-    absent = absent_presence(loaded.grounder, records, features)
+    absent = np.array([p.presence for p in absent_answers(loaded.grounder, records, features)])
     assert there.mean() > absent.mean()
 
 
