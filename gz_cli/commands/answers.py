@@ -145,12 +145,18 @@ def _trained(
             done += count
             progress.update(min(1.0, done / (2 * len(records))), f"{done} windows answered")
 
+        def presences(questions: Sequence[Record]) -> list[float]:
+            return [
+                answer.presence for answer in predict(grounder, questions, source, device=where)
+            ]
+
         found = predict(
             grounder, records, source, device=where, grid_s=checkpoint.grid_s, watch=watch
         )
         absent = absent_answers(grounder, records, source, device=where, watch=watch)
         almost = almost_right_answers(grounder, records, source, device=where)
-    asked = tuple(prediction.record for prediction in found)
+        asked = tuple(prediction.record for prediction in found)
+        retrieval = video_recall(asked, source, presences)
     rows: list[Row] = [prediction.official() for prediction in found]
     pairs = [(row, record.official()) for row, record in zip(rows, asked, strict=True)]
     extra: dict[str, Any] = {
@@ -159,5 +165,5 @@ def _trained(
     }
     if almost:
         extra["presence_almost_right"] = presence_report(judged(found, almost))
-    extra["retrieval"] = video_recall(asked, source)
+    extra["retrieval"] = retrieval
     return Answers(rows, asked, extra)

@@ -249,6 +249,10 @@ def _show(screen: Screen, result: Mapping[str, Any]) -> None:
         share = ours.get("presence", {}).get(key, float("nan"))
         if share == share:
             rows.append([f"{100 * share:6.2f}", key, words])
+    if "recall@1" in ours.get("retrieval", {}):
+        found = ours["retrieval"]
+        words = f"the model puts the right one of {found['videos']:.0f} videos first"
+        rows.append([f"{found['recall@1']:6.2f}", "recall@1", words])
     screen.table(rows)
     for name, title in (
         ("by_query_length", "length of the query"),

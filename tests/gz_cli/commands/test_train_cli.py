@@ -114,6 +114,7 @@ def test_a_training_measures_its_calibration_on_what_it_was_not_fitted_on(traine
     assert report["groundzero"]["presence"]["ece"] == pytest.approx(presence["ece"], abs=1e-3)
     said = (folder / "run" / "README.md").read_text()
     assert f"{100 * presence['ece']:.1f} points from the observed frequency" in said
+    assert report["groundzero"]["retrieval"]["queries"] == 8
 
 
 def test_without_matplotlib_only_the_report_is_refused_and_before_the_work(trained, tmp_path):

@@ -164,9 +164,27 @@ def test_the_untrained_localizer_is_measured_like_any_other():
     assert all(edge % 2 == 0 for w in on_grid[0]["pred_relevant_windows"] for edge in w[:2])
 
 
-def test_retrieval_is_told_apart_from_grounding():
-    found = video_recall(records(12), Plain(12))
-    assert found == {"videos": 12.0, "recall@1": 100.0, "recall@5": 100.0, "recall@10": 100.0}
+def test_retrieval_is_that_of_the_grounder_which_is_measured():
+    asked = []
+
+    def sure_of_the_right_one(questions):
+        asked.extend(questions)
+        return [float(record.video == record.qid) for record in questions]
+
+    right = video_recall(records(12), Plain(12), sure_of_the_right_one)
+    assert right == {
+        "videos": 12.0, "queries": 12.0, "recall@1": 100.0, "recall@5": 100.0, "recall@10": 100.0,
+    }  # fmt: skip
+    assert len(asked) == 12 * 10
+    assert {record.duration_s for record in asked} == {40.0}
+    wrong = video_recall(records(12), Plain(12), lambda qs: [float(q.video != q.qid) for q in qs])
+    assert (wrong["recall@1"], wrong["recall@5"], wrong["recall@10"]) == (0.0, 0.0, 100.0)
+
+
+def test_retrieval_of_a_large_data_set_asks_a_part_of_its_sentences():
+    many = [record for record in records(3) for _ in range(150)]
+    found = video_recall(many, Plain(3), lambda questions: [0.0] * len(questions))
+    assert (found["videos"], found["queries"], found["recall@1"]) == (3.0, 150.0, 100.0)
 
 
 def test_the_page_is_one_file_with_safe_text(tmp_path):
