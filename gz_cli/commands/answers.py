@@ -115,6 +115,8 @@ def _trained(
     records: tuple[Record, ...],
     device: str | None,
 ) -> Answers:
+    import numpy as np
+
     from model.evaluation.evaluate import confidence_report, presence_report
     from model.evaluation.inference import (
         absent_answers,
@@ -153,17 +155,23 @@ def _trained(
         found = predict(
             grounder, records, source, device=where, grid_s=checkpoint.grid_s, watch=watch
         )
-        absent = absent_answers(grounder, records, source, device=where, watch=watch)
-        almost = almost_right_answers(grounder, records, source, device=where)
-        asked = tuple(prediction.record for prediction in found)
-        retrieval = video_recall(asked, source, presences)
-    rows: list[Row] = [prediction.official() for prediction in found]
+        there = [answer for answer in found if answer.record.windows]
+        shown = [answer.record for answer in there]
+        absent = absent_answers(grounder, shown, source, device=where, watch=watch)
+        almost = almost_right_answers(grounder, shown, source, device=where)
+        retrieval = video_recall(shown, source, presences) if shown else {}
+    asked = tuple(answer.record for answer in found)
+    stated = checkpoint.calibrator.probability(np.array([answer.presence for answer in found]))
+    rows: list[Row] = [
+        {**answer.official(), "pred_presence": float(presence)}
+        for answer, presence in zip(found, stated, strict=True)
+    ]
     pairs = [(row, record.official()) for row, record in zip(rows, asked, strict=True)]
-    extra: dict[str, Any] = {
-        "presence": presence_report(judged(found, absent)),
-        "confidence": confidence_report(pairs),
-    }
+    extra: dict[str, Any] = {}
+    if there:
+        extra["presence"] = presence_report(judged(there, absent))
+        extra["confidence"] = confidence_report(pairs)
+        extra["retrieval"] = retrieval
     if almost:
-        extra["presence_almost_right"] = presence_report(judged(found, almost))
-    extra["retrieval"] = retrieval
+        extra["presence_almost_right"] = presence_report(judged(there, almost))
     return Answers(rows, asked, extra)

@@ -21,6 +21,7 @@ from ..options import (
 )
 from ..views.measured import finite, show_archive
 from ..views.render import Screen
+from ..views.several_moments import show_several_moments
 from .data_options import ClassesOption, FeaturesOption, SkipBadRowsOption, TextFeaturesOption
 from .destinations import require_file, require_folder
 from .eval_archive import measure_library, write_answers
@@ -117,7 +118,9 @@ def evaluate(
     With --archive it measures the search itself over the videos of the library: the right
     video, the right moment, and how often it is right about how sure it is. Numbers are
     percent. With --json the result has the official keys, nested as the official script nests
-    them, and further ones under "groundzero".
+    them, and further ones under "groundzero". A query whose list of moments is empty asks for
+    what its video does not show: it counts in no official number, but in those about queries
+    with several moments or none, and as absent from the library with --archive.
     """
     from model.evaluation.evaluate import full_report
     from model.evaluation.predictions import read_predictions
@@ -146,7 +149,7 @@ def evaluate(
         require_folder(report, "--report")
     if write_predictions is not None:
         require_file(write_predictions, "--write-predictions")
-    records = read_records(screen, annotations, dataset, classes, skip_bad_rows, absent_too=archive)
+    records = read_records(screen, annotations, dataset, classes, skip_bad_rows, with_absent=True)
     if archive:
         measured = measure_library(
             screen, settings.library_dir, records, grounder, device, refine=refine
@@ -198,13 +201,21 @@ def read_records(
     dataset: str,
     classes: Path | None,
     skip_bad_rows: bool,
-    *,
-    absent_too: bool = False,
+    with_absent: bool = False,
 ) -> tuple[Record, ...]:
-    """Checked records of an annotation file; bad rows stop, or are named and left out."""
+    """Checked records of an annotation file; bad rows stop, or are named and left out.
+
+    Args:
+        screen: Shows what is left out.
+        path: The file.
+        dataset: Kind of the annotations.
+        classes: Class list of Charades.
+        skip_bad_rows: Leave bad rows out.
+        with_absent: Rows without a moment are good ones.
+    """
     from model.datasets.annotations import read_annotations
 
-    read = read_annotations(path, dataset, classes=classes, absent_too=absent_too)
+    read = read_annotations(path, dataset, classes=classes, with_absent=with_absent)
     if not skip_bad_rows:
         return read.checked()
     for problem in read.problems:
@@ -254,6 +265,8 @@ def _show(screen: Screen, result: Mapping[str, Any]) -> None:
         words = f"the model puts the right one of {found['videos']:.0f} videos first"
         rows.append([f"{found['recall@1']:6.2f}", "recall@1", words])
     screen.table(rows)
+    if "several_moments" in ours:
+        show_several_moments(screen, ours["several_moments"])
     for name, title in (
         ("by_query_length", "length of the query"),
         ("by_moment_length", "length of the moment"),

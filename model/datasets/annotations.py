@@ -15,8 +15,9 @@ from typing import Any
 
 from index.errors import UsageError
 
-from .records import Annotations, Collector, Record
+from .records import Annotations, Collector, Record, Window
 
+Spans = tuple[Window, ...]
 FEATURE_SUFFIXES = (".npz", ".npy")
 MEDIA_SUFFIXES = (".mp4", ".mkv", ".avi", ".webm", ".mov", ".m4v", *FEATURE_SUFFIXES)
 _OWN_COLUMNS = ("video", "query", "start_s", "end_s")
@@ -31,7 +32,7 @@ def read_annotations(
     classes: Path | None = None,
     durations_s: Mapping[str, float] | None = None,
     known_videos: set[str] | None = None,
-    absent_too: bool = False,
+    with_absent: bool = False,
 ) -> Annotations:
     """Reads one annotation file.
 
@@ -42,7 +43,8 @@ def read_annotations(
         classes: Class list of Charades (``c092 Opening a window``).
         durations_s: Lengths of videos where the annotations have none.
         known_videos: Names that exist; a row about another one is a bad row.
-        absent_too: Take rows whose list of windows is empty: sentences that do not happen.
+        with_absent: Rows without a window are good ones: their video does not show what is
+            asked. They list no window, or leave both start and end empty.
 
     Returns:
         Good records and bad rows; `Annotations.checked` raises when there are bad ones.
@@ -57,7 +59,7 @@ def read_annotations(
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"cannot read annotations {path}: {why}", "check the path") from error
     name = _told_from(path, text) if dataset == "auto" else dataset
-    rows = Collector(path, known_videos, absent_too=absent_too)
+    rows = Collector(path, known_videos, with_absent)
     if name == "charades":
         if classes is None:
             raise UsageError(
@@ -143,11 +145,7 @@ def _own_jsonl(text: str, rows: Collector, durations_s: Mapping[str, float]) -> 
             continue
         try:
             video = video_name(str(row["video"]))
-            windows = (
-                _windows(row["windows"])
-                if "windows" in row
-                else ((_number(row["start_s"], "start_s"), _number(row["end_s"], "end_s")),)
-            )
+            windows = _windows(row["windows"]) if "windows" in row else _span(row, None)
             given = row.get("duration_s", durations_s.get(video))
             record = Record(
                 qid=row.get("qid", number),
@@ -165,12 +163,12 @@ def _own_jsonl(text: str, rows: Collector, durations_s: Mapping[str, float]) -> 
 
 def _own_csv(text: str, rows: Collector, durations_s: Mapping[str, float]) -> None:
     table = _table(text, rows, _OWN_COLUMNS, "duration_s, the length of the video, may follow")
-    gathered: dict[tuple[str, str], tuple[int, list[tuple[float, float]], float | None, str]] = {}
+    gathered: dict[tuple[str, str], tuple[int, list[Spans], float | None, str]] = {}
     for row in table:
         number = table.line_num
         video, query = video_name(row["video"] or ""), row["query"] or ""
         try:
-            window = (_number(row["start_s"], "start_s"), _number(row["end_s"], "end_s"))
+            span = _span(row, "")
             given = row.get("duration_s") or durations_s.get(video)
             duration_s = None if given is None else _number(given, "duration_s")
         except (TypeError, ValueError) as error:
@@ -179,12 +177,13 @@ def _own_csv(text: str, rows: Collector, durations_s: Mapping[str, float]) -> No
         first = gathered.setdefault(
             (video, query), (number, [], duration_s, row.get("split") or "")
         )
-        first[1].append(window)
-    for (video, query), (number, windows, duration_s, split) in gathered.items():
-        rows.add(
-            number,
-            Record(number, video, query, tuple(sorted(windows)), duration_s, split=split),
-        )
+        first[1].append(span)
+    for (video, query), (number, spans, duration_s, split) in gathered.items():
+        windows = tuple(sorted(window for span in spans for window in span))
+        if windows and not all(spans):
+            rows.problem(number, f"{query!r} has a moment in one row and none in another")
+            continue
+        rows.add(number, Record(number, video, query, windows, duration_s, split=split))
 
 
 def _own(text: str, rows: Collector, durations_s: Mapping[str, float]) -> None:
@@ -301,10 +300,17 @@ def _class_list(path: Path) -> dict[str, str]:
     return dict(line.split(maxsplit=1) for line in lines if len(line.split(maxsplit=1)) == 2)
 
 
-def _windows(value: Any) -> tuple[tuple[float, float], ...]:
+def _windows(value: Any) -> Spans:
     if not isinstance(value, list) or not all(isinstance(w, list) and len(w) == 2 for w in value):
         raise ValueError(f"windows {value!r} are not a list of [start, end]")
     return tuple((_number(start, "a start"), _number(end, "an end")) for start, end in value)
+
+
+def _span(row: Mapping[str, Any], empty: str | None) -> Spans:
+    """The one window of a row of our own; none where both ends are empty."""
+    if row["start_s"] == row["end_s"] == empty:
+        return ()
+    return ((_number(row["start_s"], "start_s"), _number(row["end_s"], "end_s")),)
 
 
 def _number(value: Any, name: str) -> float:

@@ -108,16 +108,17 @@ class Collector:
 
     Args:
         path: The file.
-        known_videos: Names that exist.
-        absent_too: A sentence without a moment is no bad row.
+        known_videos: Names that exist; a record about another one is a problem.
+        with_absent: A record without a window says that its video does not show what is
+            asked; otherwise it is a problem.
     """
 
     def __init__(
-        self, path: Path, known_videos: set[str] | None = None, *, absent_too: bool = False
+        self, path: Path, known_videos: set[str] | None = None, with_absent: bool = False
     ) -> None:
         self.path = path
         self._known = known_videos
-        self._absent_too = absent_too
+        self._with_absent = with_absent
         self._records: dict[int | str, Record] = {}
         self._problems: list[Problem] = []
 
@@ -152,7 +153,7 @@ class Collector:
             yield f"missing video {record.video!r}"
         if not record.query.strip():
             yield "empty query"
-        if not record.windows and not self._absent_too:
+        if not record.windows and not self._with_absent:
             yield "no window"
         duration_s = record.duration_s
         if duration_s is not None and not (math.isfinite(duration_s) and duration_s > 0):

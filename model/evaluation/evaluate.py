@@ -16,7 +16,8 @@ from ..grounding.calibration import (
     risk_coverage,
 )
 from ..grounding.overlap import iou_matrix
-from .metrics import evaluate_submission, percent
+from .metrics import evaluate_submission, paired, percent
+from .several_moments import several_moments
 
 Floats = npt.NDArray[np.float64]
 Row = Mapping[str, Any]
@@ -47,21 +48,37 @@ def full_report(
     """Official keys, nested as the official script nests them, and ours under ``groundzero``.
 
     Args:
-        predictions: Rows as `evaluate_submission` takes them.
-        annotations: Rows as `evaluate_submission` takes them.
+        predictions: Rows as `evaluate_submission` takes them; they may name a presence.
+        annotations: Rows as `evaluate_submission` takes them. Queries without a moment count
+            in `several_moments` alone.
         match: Both must hold the same queries.
+
+    Raises:
+        UsageError: Queries are missing, unknown, doubled, or none is left.
     """
-    report: dict[str, Any] = dict(evaluate_submission(predictions, annotations, match=match))
-    truth = {row["qid"]: row for row in annotations}
-    pairs = [(row, truth[row["qid"]]) for row in predictions if row["qid"] in truth]
-    if pairs and "pred_relevant_windows" in pairs[0][0]:
-        report["groundzero"] = {
-            **recall_table(pairs),
-            "by_query_length": _breakdown(pairs, QUERY_WORDS, _words),
-            "by_moment_length": _breakdown(pairs, MOMENT_S, _mean_length_s, above_low=True),
-            "by_window_count": _breakdown(pairs, WINDOW_COUNTS, _windows),
+    pairs = paired(predictions, annotations, match)
+    answered = with_moments(pairs)
+    report: dict[str, Any] = {"brief": {}}
+    if answered:
+        report = dict(evaluate_submission(predictions, annotations, match=match))
+    if "pred_relevant_windows" not in pairs[0][0]:
+        return report
+    ours: dict[str, Any] = {}
+    if answered:
+        ours = {
+            **recall_table(answered),
+            "by_query_length": _breakdown(answered, QUERY_WORDS, _words),
+            "by_moment_length": _breakdown(answered, MOMENT_S, _mean_length_s, above_low=True),
+            "by_window_count": _breakdown(answered, WINDOW_COUNTS, _windows),
         }
-    return report
+    if several := several_moments(pairs):
+        ours["several_moments"] = several
+    return {**report, "groundzero": ours}
+
+
+def with_moments(pairs: Sequence[tuple[Row, Row]]) -> list[tuple[Row, Row]]:
+    """The pairs whose query has a moment; for the others there is nothing to overlap with."""
+    return [pair for pair in pairs if pair[1]["relevant_windows"]]
 
 
 def recall_table(pairs: Sequence[tuple[Row, Row]]) -> dict[str, float]:
@@ -105,7 +122,7 @@ def presence_report(judged: Judged) -> dict[str, float]:
 
 def confidence_report(pairs: Sequence[tuple[Row, Row]], threshold: float = 0.5) -> dict[str, float]:
     """How well the first window's score tells right answers from wrong ones."""
-    scored = [pair for pair in pairs if pair[0]["pred_relevant_windows"]]
+    scored = [pair for pair in with_moments(pairs) if pair[0]["pred_relevant_windows"]]
     scores = np.array([pair[0]["pred_relevant_windows"][0][2] for pair in scored])
     correct = np.array([best_ious(*pair)[0] >= threshold for pair in scored])
     coverage, risk = risk_coverage(scores, correct)

@@ -9,6 +9,9 @@ from unrounded values. What is easy to get wrong and is kept on purpose:
   never filtered by length.
 * Highlight precision is taken for each of the three annotators apart; an annotator
   without a positive clip counts as zero.
+
+The official script knows no query without a moment (its precision would divide by zero), so
+such queries are left out of every number here; `several_moments` is about them.
 """
 
 from __future__ import annotations
@@ -74,9 +77,15 @@ def evaluate_submission(
         ``long``, ``middle`` and ``short``; percent with two decimals.
 
     Raises:
-        UsageError: Queries are missing, unknown, doubled, or none is left.
+        UsageError: Queries are missing, unknown, doubled, or none with a moment is left.
     """
-    predicted, truth = _paired(predictions, annotations, match)
+    pairs = paired(predictions, annotations, match)
+    predicted = [prediction for prediction, row in pairs if row["relevant_windows"]]
+    truth = [row for _, row in pairs if row["relevant_windows"]]
+    if not truth:
+        raise UsageError(
+            "no query that was answered has a moment", "check that both files belong together"
+        )
     report: Report = {}
     brief: dict[str, float] = {}
     if "pred_relevant_windows" in predicted[0]:
@@ -100,6 +109,50 @@ def evaluate_submission(
             "write one of these keys in every row",
         )
     return {"brief": brief, **{name: report[name] for name in sorted(report)}}
+
+
+def paired(
+    predictions: Sequence[Mapping[str, Any]], annotations: Sequence[Mapping[str, Any]], match: bool
+) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Each prediction with the annotation of its query.
+
+    Args:
+        predictions: Rows with a ``qid``.
+        annotations: Rows with a ``qid``.
+        match: Both must hold the same queries; otherwise only shared ones are paired.
+
+    Raises:
+        UsageError: Queries are missing, unknown, doubled, or none is left.
+    """
+    predicted = {row["qid"]: row for row in predictions}
+    truth = {row["qid"]: row for row in annotations}
+    for rows, by_qid, what in (
+        (predictions, predicted, "predictions"),
+        (annotations, truth, "annotations"),
+    ):
+        if len(rows) != len(by_qid):
+            raise UsageError(
+                f"the {what} name a qid twice ({len(rows)} rows, {len(by_qid)} queries)",
+                "keep one row for each query",
+            )
+    missing, unknown = truth.keys() - predicted.keys(), predicted.keys() - truth.keys()
+    if match and (missing or unknown):
+        if set(map(str, missing)) & set(map(str, unknown)):
+            raise UsageError(
+                "qids are text in one of the two files and numbers in the other",
+                'write them alike: qid 12 is not qid "12"',
+            )
+        raise UsageError(
+            f"predictions and annotations differ: {len(missing)} queries without a prediction, "
+            f"{len(unknown)} predictions without a query",
+            "score only the shared ones with --shared-only, or complete the file",
+        )
+    pairs = [(row, truth[qid]) for qid, row in predicted.items() if qid in truth]
+    if not pairs:
+        raise UsageError(
+            "predictions and annotations share no query", "check that both files belong together"
+        )
+    return pairs
 
 
 def moment_average_precision(
@@ -154,46 +207,12 @@ def percent(share: float) -> float:
     return float(f"{100 * share:.2f}")
 
 
-def _paired(
-    predictions: Sequence[Mapping[str, Any]], annotations: Sequence[Mapping[str, Any]], match: bool
-) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    predicted = {row["qid"]: row for row in predictions}
-    truth = {row["qid"]: row for row in annotations}
-    for rows, by_qid, what in (
-        (predictions, predicted, "predictions"),
-        (annotations, truth, "annotations"),
-    ):
-        if len(rows) != len(by_qid):
-            raise UsageError(
-                f"the {what} name a qid twice ({len(rows)} rows, {len(by_qid)} queries)",
-                "keep one row for each query",
-            )
-    missing, unknown = truth.keys() - predicted.keys(), predicted.keys() - truth.keys()
-    if match and (missing or unknown):
-        if set(map(str, missing)) & set(map(str, unknown)):
-            raise UsageError(
-                "qids are text in one of the two files and numbers in the other",
-                'write them alike: qid 12 is not qid "12"',
-            )
-        raise UsageError(
-            f"predictions and annotations differ: {len(missing)} queries without a prediction, "
-            f"{len(unknown)} predictions without a query",
-            "score only the shared ones with --shared-only, or complete the file",
-        )
-    qids = [qid for qid in predicted if qid in truth]
-    if not qids:
-        raise UsageError(
-            "predictions and annotations share no query", "check that both files belong together"
-        )
-    return [predicted[qid] for qid in qids], [truth[qid] for qid in qids]
-
-
 def _is_rated(row: Mapping[str, Any]) -> bool:
     return "relevant_clip_ids" in row and "saliency_scores" in row
 
 
 def _moment_report(predicted: list[Mapping[str, Any]], truth: list[Mapping[str, Any]]) -> Report:
-    guesses = [_listed(row) for row in predicted]
+    guesses = [listed_windows(row) for row in predicted]
     windows = [np.array(row["relevant_windows"], np.float64).reshape(-1, 2) for row in truth]
     report: Report = {}
     for name, (shortest_s, longest_s) in LENGTH_RANGES_S.items():
@@ -209,7 +228,8 @@ def _moment_report(predicted: list[Mapping[str, Any]], truth: list[Mapping[str, 
     return report
 
 
-def _listed(row: Mapping[str, Any]) -> Floats:
+def listed_windows(row: Mapping[str, Any]) -> Floats:
+    """The windows of a prediction that count, float64 [N, 3]; unscored ones rank as listed."""
     listed = row["pred_relevant_windows"][:MAX_WINDOWS]
     return np.array(
         [[w[0], w[1], w[2] if len(w) > 2 else -rank] for rank, w in enumerate(listed)], np.float64

@@ -11,6 +11,8 @@ from typing import Any
 from index.errors import UsageError
 
 WINDOWS, SALIENCY = "pred_relevant_windows", "pred_saliency_scores"
+PRESENCE = ("pred_presence", "pred_exist_score")
+"""Keys of the probability that the moment is there at all: ours, and Soccer-GMR's."""
 
 
 def read_predictions(path: Path) -> list[Mapping[str, Any]]:
@@ -39,6 +41,11 @@ def read_predictions(path: Path) -> list[Mapping[str, Any]]:
     return rows
 
 
+def presence_of(row: Mapping[str, Any]) -> float | None:
+    """Probability that the moment is there at all, where the row names one."""
+    return next((float(row[key]) for key in PRESENCE if key in row), None)
+
+
 def _row(place: str, line: str) -> Mapping[str, Any]:
     try:
         row = json.loads(line)
@@ -55,6 +62,9 @@ def _row(place: str, line: str) -> Mapping[str, Any]:
         )
     if SALIENCY in row and not (isinstance(scores, list) and scores and _are_numbers(scores)):
         raise UsageError(f"{place}: {SALIENCY} must list a number for each clip of 2 s")
+    for key in PRESENCE:
+        if key in row and not (_are_numbers([row[key]]) and 0 <= row[key] <= 1):
+            raise UsageError(f"{place}: {key} must be a probability, from 0 to 1")
     return row
 
 
@@ -69,7 +79,7 @@ def _are_numbers(values: list[Any]) -> bool:
 
 
 def _keys(row: Mapping[str, Any]) -> set[str]:
-    return {WINDOWS, SALIENCY} & row.keys()
+    return {WINDOWS, SALIENCY, *PRESENCE} & row.keys()
 
 
 def _listed(row: Mapping[str, Any]) -> str:

@@ -56,20 +56,24 @@ def write_report(
         history: Rows of a training, for its curves.
         others: Predictions of other methods by name, shown beside the simple baselines.
     """
-    truth = {row["qid"]: row for row in annotations}
+    truth = {row["qid"]: row for row in annotations if row["relevant_windows"]}
     pairs = [(row, truth[row["qid"]]) for row in predictions if row["qid"] in truth]
-    rivals = {**baselines([pair[1] for pair in pairs]), **(others or {})}
     body = [
         "<h1>Grounding report</h1>",
-        f"<p>{len(pairs)} queries. Numbers are percent unless a unit is given.</p>",
-        _numbers(result, rivals, truth),
-        '<h2>Figures</h2><div class="figures">',
-        *_figures(pairs, rivals, truth),
-        *training_curves(history),
-        "</div>",
-        _breakdowns(result),
-        _examples(pairs),
+        f"<p>{len(pairs)} queries with a moment. Numbers are percent unless a unit is given.</p>",
     ]
+    if pairs:
+        rivals = {**baselines([pair[1] for pair in pairs]), **_about(truth, others or {})}
+        body += [
+            _numbers(result, rivals, truth),
+            '<h2>Figures</h2><div class="figures">',
+            *_figures(pairs, rivals, truth),
+            *training_curves(history),
+            "</div>",
+        ]
+    body.append(_several_moments(result))
+    if pairs:
+        body += [_breakdowns(result), _examples(pairs)]
     return write_page(folder, "Grounding report", body)
 
 
@@ -182,6 +186,28 @@ def _breakdowns(result: Mapping[str, Any]) -> str:
                        for label, row in table.items())  # fmt: skip
         out.append(f"<h2>{title}</h2><table>{cells(['', *keys], 'th')}{rows}</table>")
     return "".join(out)
+
+
+def _several_moments(result: Mapping[str, Any]) -> str:
+    ours = result["groundzero"].get("several_moments")
+    if not ours:
+        return ""
+    counts = ours["queries"]
+    out = [
+        f"<h2>Several moments, or none</h2><p>Queries: {counts['none']} without a moment, "
+        f"{counts['one']} with one, {counts['several']} with several.</p>"
+    ]
+    for name, title in (
+        ("multi_moment", "Multi-moment retrieval (QV-M2)"),
+        ("generalised", "Generalised moment retrieval (Soccer-GMR)"),
+    ):
+        rows = "".join(_cells([key, f"{value:.2f}"]) for key, value in ours[name].items())
+        out.append(f"<h3>{title}</h3><table>{rows}</table>")
+    return "".join(out)
+
+
+def _about(truth: Mapping[Any, Row], others: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
+    return {name: [row for row in rows if row["qid"] in truth] for name, rows in others.items()}
 
 
 def _examples(pairs: Sequence[Pair]) -> str:

@@ -102,7 +102,67 @@ def test_evaluating_a_model_prints_the_official_keys(trained):
     assert "MR-full-R1@0.7" in shown.stdout
 
 
+@pytest.fixture(scope="module")
+def with_absent(trained):
+    """The same queries; the first two ask for what is not there, the third for two moments."""
+    folder, _ = trained
+    asked = rows((folder / "val.jsonl").read_text())
+    for row in asked[:2]:
+        row["relevant_windows"] = row["relevant_clip_ids"] = row["saliency_scores"] = []
+    asked[2]["relevant_windows"] = [[0, 4], [20, 30]]
+    (folder / "absent.jsonl").write_text("".join(json.dumps(row) + "\n" for row in asked))
+    (folder / "present.jsonl").write_text("".join(json.dumps(row) + "\n" for row in asked[2:]))
+    return folder
+
+
 FEATURES = ("--features", "video", "--text-features", "text", "--device", "cpu")
+
+
+def test_queries_without_a_moment_are_measured_and_change_no_official_number(with_absent):
+    folder = with_absent
+    ask = ("eval", "--grounder", "run", *FEATURES, "--annotations")
+    wrote = ("--write-predictions", "said.jsonl", "--report", "absent")
+    (seen,) = rows(gz(*ask, "absent.jsonl", "--json", *wrote, cwd=folder).stdout)
+    (without,) = rows(gz(*ask, "present.jsonl", "--json", cwd=folder).stdout)
+    assert seen["brief"] == without["brief"]
+    assert seen["brief"].keys() >= {"MR-full-mAP", "HL-min-VeryGood-mAP"}
+    for key in ("presence", "confidence", "retrieval", "R5@0.5", "by_window_count"):
+        assert seen["groundzero"][key] == without["groundzero"][key]
+    several = seen["groundzero"]["several_moments"]
+    assert several["queries"] == {"none": 2, "one": 5, "several": 1}
+    assert several["multi_moment"] == without["groundzero"]["several_moments"]["multi_moment"]
+    assert several["generalised"].keys() >= {"AUROC", "Rej-F1", "mR+@5", "G-mIoU@3"}
+    assert "Rej-F1" not in without["groundzero"]["several_moments"]["generalised"]
+    said = rows((folder / "said.jsonl").read_text())
+    assert all(0 <= row["pred_presence"] <= 1 for row in said)
+    assert "Queries: 2 without a moment" in (folder / "absent" / "index.html").read_text()
+    score = ("eval", "--predictions", "said.jsonl", "--annotations", "absent.jsonl")
+    (again,) = rows(gz(*score, "--json", cwd=folder).stdout)
+    assert again["groundzero"]["several_moments"] == several
+    shown = gz(*score, cwd=folder).stdout
+    assert "Queries: 2 without a moment, 5 with one, 1 with several." in shown
+    assert f"{several['generalised']['Rej-F1']:6.2f}  Rej-F1" in shown
+
+
+def test_without_training_and_without_any_moment_there_is_an_answer_too(with_absent):
+    folder = with_absent
+    free = ("eval", "--grounder", "training-free", *FEATURES, "--json", "--annotations")
+    (seen,) = rows(gz(*free, "absent.jsonl", cwd=folder).stdout)
+    assert seen["groundzero"]["several_moments"]["queries"]["none"] == 2
+    (folder / "nowhere.jsonl").write_text(
+        "".join((folder / "absent.jsonl").read_text().splitlines(keepends=True)[:2])
+    )
+    ask = ("eval", "--grounder", "run", *FEATURES, "--annotations", "nowhere.jsonl")
+    (seen,) = rows(gz(*ask, "--json", "--report", "nothing", cwd=folder).stdout)
+    assert seen["brief"] == {}
+    assert seen["groundzero"].keys() == {"several_moments"}
+    assert "G-mIoU@1" in gz(*ask, cwd=folder).stdout
+
+
+def test_training_refuses_queries_without_a_moment(with_absent):
+    learn = ("train", "--val", "val.jsonl", "--out", "x", *FEATURES, "--annotations")
+    refused = gz(*learn, "absent.jsonl", cwd=with_absent, code=2)
+    assert "absent.jsonl:1: no window" in refused.stderr
 
 
 def test_a_training_measures_its_calibration_on_what_it_was_not_fitted_on(trained):

@@ -55,10 +55,10 @@ def test_qvhighlights(tmp_path):
 def test_a_sentence_without_a_moment_is_taken_only_where_absence_is_asked_for(tmp_path):
     path = put(tmp_path / "a.jsonl", lines(qvh(1), qvh(2, windows=())))
     assert [p.what for p in read_annotations(path).problems] == ["no window"]
-    absent = read_annotations(path, absent_too=True).checked()[1]
+    absent = read_annotations(path, with_absent=True).checked()[1]
     assert (absent.qid, absent.windows) == (2, ())
     own = put(tmp_path / "own.jsonl", lines({"video": "a", "query": "a dog", "windows": []}))
-    assert read_annotations(own, absent_too=True).checked()[0].windows == ()
+    assert read_annotations(own, with_absent=True).checked()[0].windows == ()
 
 
 def test_every_bad_row_is_named_with_its_line(tmp_path):
@@ -292,6 +292,39 @@ def test_our_own_jsonl(tmp_path):
     first, second = read_annotations(path).checked()
     assert (first.qid, first.windows) == (1, ((1.0, 2.0),))
     assert (second.qid, second.split) == (2, "val")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.jsonl", lines(qvh(1, windows=()))),
+        ("own.jsonl", lines({"video": "a.mp4", "query": "a dog runs", "windows": []})),
+        (
+            "own.jsonl",
+            lines({"video": "a.mp4", "query": "a dog runs", "start_s": None, "end_s": None}),
+        ),
+        ("own.csv", "video,query,start_s,end_s\na.mp4,a dog runs,,\n"),
+    ],
+)
+def test_what_is_absent_is_read_where_it_is_asked_for(tmp_path, name, text):
+    path = put(tmp_path / name, text)
+    (record,) = read_annotations(path, with_absent=True).checked()
+    assert record.windows == ()
+    assert record.official()["relevant_windows"] == []
+    with pytest.raises(UsageError, match=f"{name}:[12]: no window"):
+        read_annotations(path).checked()
+
+
+def test_a_row_that_ends_early_or_contradicts_another_says_nothing_about_absence(tmp_path):
+    path = put(
+        tmp_path / "own.csv",
+        "video,query,start_s,end_s\na.mp4,a dog runs\n"
+        "b.mp4,a dog runs,1,2\nb.mp4,a dog runs,,\nc.mp4,a dog runs,1,\n",
+    )
+    read = read_annotations(path, with_absent=True)
+    assert not read.records
+    assert [problem.line for problem in read.problems] == [2, 3, 5]
+    assert "has a moment in one row and none in another" in read.problems[1].what
 
 
 def test_files_that_cannot_be_told_or_read(tmp_path):

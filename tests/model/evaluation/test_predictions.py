@@ -36,6 +36,9 @@ def test_rows_with_windows_with_and_without_a_score(tmp_path):
         ({"qid": 2, "pred_relevant_windows": [[float("nan"), 1]]}, "must list [start_s, end_s]"),
         ({**GOOD, "pred_saliency_scores": []}, "a number for each clip"),
         ({**GOOD, "pred_saliency_scores": ["x"]}, "a number for each clip"),
+        ({**GOOD, "pred_presence": 1.5}, "must be a probability, from 0 to 1"),
+        ({**GOOD, "pred_exist_score": "high"}, "must be a probability, from 0 to 1"),
+        ({**GOOD, "pred_presence": 0.5}, "holds pred_presence and pred_relevant_windows, the"),
         ({"qid": 2}, "holds neither windows nor saliency scores, the first row"),
     ],
 )
