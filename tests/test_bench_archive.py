@@ -146,7 +146,7 @@ def test_a_grounder_of_features_without_a_space_is_asked(world, tmp_path):
     before = sorted((tmp_path / "grounder").iterdir())
     facts = bench(
         world, "--answers", tmp_path / "a.jsonl", "--grounder", tmp_path / "grounder",
-        "--queries", "2",
+        "--queries", "2", "--text", world / "text.npz",
     )  # fmt: skip
     assert facts["localizer"] == "tiny"
     assert json.loads((tmp_path / "grounder/config.json").read_text())["space"] is None

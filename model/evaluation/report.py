@@ -201,7 +201,7 @@ def _several_moments(result: Mapping[str, Any]) -> str:
         ("multi_moment", "Multi-moment retrieval (QV-M2)"),
         ("generalised", "Generalised moment retrieval (Soccer-GMR)"),
     ):
-        rows = "".join(_cells([key, f"{value:.2f}"]) for key, value in ours[name].items())
+        rows = "".join(cells([key, f"{value:.2f}"]) for key, value in ours[name].items())
         out.append(f"<h3>{title}</h3><table>{rows}</table>")
     return "".join(out)
 

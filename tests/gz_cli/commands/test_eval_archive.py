@@ -143,6 +143,3 @@ def test_what_cannot_be_measured_is_refused_in_a_line(archive: Archive, tmp_path
         assert ran.code == code, ran.err
         assert said in ran.err
         assert ran.out == b""
-    none = write(tmp_path / "none.jsonl", row(1, "a red dog", "plain"))
-    refused = archive.run("eval", "--grounder", "x", "--annotations", none)
-    assert "none.jsonl:1: no window" in refused.err
