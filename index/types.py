@@ -146,7 +146,8 @@ class Rivals:
     def share(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """What rivals take off each frame, float32 [T], by their own scores, [T, R]."""
         best = np.partition(scores, -self.nearest, axis=1)[:, -self.nearest :]
-        return (self.weight * best.mean(axis=1)).astype(np.float32)
+        taken_off: npt.NDArray[np.float32] = self.weight * best.mean(axis=1)
+        return taken_off
 
     def scores(self, vectors: Vectors, pooled: Vectors) -> npt.NDArray[np.float32]:
         """How much better a sentence fits frames than everyday sentences do, float32 [T]."""
@@ -162,6 +163,8 @@ class Null:
 
     middle: float
     spread: float
+    frames: int
+    """Frames in the library; of a few minutes nobody can say what is usual in them."""
 
 
 @dataclass(frozen=True)

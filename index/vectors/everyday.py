@@ -43,8 +43,8 @@ _MOST_ALIKE = 0.25
 """Share of the bank that may coincide with another of its sentences; a model that reads so
 few of them says nothing by the rest."""
 _SAME = 0.999
-_LEAST_FRAMES = 1200
-"""Frames (twenty minutes) below which a library is too small to say what is usual in it."""
+_NORMAL_80 = 2.563
+"""Standard deviations between the first and the last tenth of a normal distribution."""
 
 
 @functools.cache
@@ -160,10 +160,9 @@ def null_of(best: Floats, mean: _Wide, std: _Wide, frames: int) -> Null | None:
         frames: Frames in the whole library.
 
     Returns:
-        None where there are no such questions, or too few frames to know what is usual.
+        None where there are no such questions.
     """
-    if not len(best) or frames < _LEAST_FRAMES:
+    if not len(best):
         return None
-    standing = (best - mean) / np.maximum(std, 1e-6)
-    low, middle, high = np.quantile(standing, [0.1, 0.5, 0.9])
-    return Null(float(middle), float(max(high - low, 1e-3) / 2.563))
+    low, middle, high = np.quantile((best - mean) / np.maximum(std, 1e-6), [0.1, 0.5, 0.9])
+    return Null(float(middle), float(max(high - low, 1e-3) / _NORMAL_80), frames)

@@ -17,6 +17,7 @@ from index.types import EmbeddingSpace
 
 from .calibration import Temperature, calibrator_from_json
 from .grounder import Grounder, GrounderConfig
+from .standing import Standing, standing_from_json
 
 FORMAT = 1
 KIND = "groundzero-grounder"
@@ -38,6 +39,8 @@ class Checkpoint:
     training: dict[str, Any] = field(default_factory=dict)
     """How it was trained and what it scored, for people."""
     name: str = ""
+    standing: Standing = field(default_factory=Standing)
+    """Turns what a whole library says, and those logits, into probabilities."""
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -53,6 +56,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "name": checkpoint.name or folder.resolve().name,
         "grounder": checkpoint.grounder.config.to_json(),
         "presence": checkpoint.calibrator.to_json(),
+        "standing": checkpoint.standing.to_json(),
         "space": None if checkpoint.space is None else asdict(checkpoint.space),
         "grid_s": checkpoint.grid_s,
         "training": checkpoint.training,
@@ -97,6 +101,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         float(values["grid_s"]),
         values["training"],
         str(values.get("name") or folder.resolve().name),
+        standing_from_json(values["standing"]) if "standing" in values else Standing(),
     )
 
 

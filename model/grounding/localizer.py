@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,12 +25,12 @@ from index.types import (
 )
 
 from .checkpoint import Checkpoint, load_checkpoint
-from .decoding import DecodeConfig, decode, edge_likelihood
+from .decoding import DecodeConfig, Decoded, decode, edge_likelihood
 from .frame_edges import edges_at_frames
 from .grounder import Grounding
 from .logistic import sigmoid
 from .presence import PresenceCalibration, span_witnesses
-from .standing import StandingSettings, presence
+from .standing import Standing
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,6 +39,8 @@ CONTEXT_S = 30.0
 REACH_S = 2.5
 """Farthest an edge moves on finer frames: coarse ones are 1 s apart."""
 MIN_PROBABILITY = 1e-6
+QUALITY_DEVIATIONS = 0.3
+"""Standard deviations that a span e times less likely than the best of its window is behind."""
 
 
 class TrainedLocalizer:
@@ -58,8 +61,10 @@ class TrainedLocalizer:
         device: str = "cpu",
         decoding: DecodeConfig | None = None,
         presence: PresenceCalibration | None = None,
+        standing: Standing | None = None,
     ) -> None:
         self._checkpoint = checkpoint
+        self._scale = standing or checkpoint.standing
         self._grounder = checkpoint.grounder.to(device).eval()
         self._device = device
         self._decoding = decoding or DecodeConfig(overlap=0.5)
@@ -117,52 +122,55 @@ class TrainedLocalizer:
         grounding = self._ground(window.vectors, sentence, window.step_s)
         (answer,) = decode(self._grounder, grounding, self._decoding)
         if background.null is not None:
-            return self._standing(answer, window, sentence, background, edges_s)
+            return self._standing(answer, window, sentence, background)
         here = self._probability(answer.presence)
-        if self._presence is not None and len(answer.spans):
-            first, last = np.interp(answer.spans[0], np.arange(frames + 1), edges_s)
-            span = Span(float(first), max(float(last), float(first) + 1e-3))
-            witnesses = span_witnesses(span, window, sentence, background)
+        found = list(self._in_seconds(answer, window))
+        if self._presence is not None and found:
+            witnesses = span_witnesses(found[0][0], window, sentence, background)
             here = sigmoid(self._presence.evidence(witnesses))
+        best = max(float(answer.scores[0]), MIN_PROBABILITY) if found else 1.0
+        spans = tuple(
+            ScoredSpan(
+                span,
+                _log_odds(here) + math.log(max(quality, MIN_PROBABILITY)),
+                here * min(1.0, quality / best),
+            )
+            for span, quality, _ in found
+        )
+        return Localization(spans, answer.saliency.astype(np.float32))
+
+    def _standing(
+        self, answer: Decoded, window: Window, sentence: Sentence, background: Background
+    ) -> Localization:
+        """Spans judged by how their best frame stands among the whole library's."""
+        null = background.null
+        assert null is not None  # noqa: S101 - narrowed by the caller
+        scores = background.scores(window.vectors, sentence.pooled).astype(np.float64)
+        deviations = (scores - background.mean) / background.std
+        best = max(float(answer.scores[0]), MIN_PROBABILITY) if len(answer.scores) else 1.0
         spans = []
-        places = np.arange(frames + 1)
+        for span, quality, (first, last) in self._in_seconds(answer, window):
+            inside = deviations[int(first) : max(int(first) + 1, math.ceil(last))]
+            behind = math.log(max(quality, MIN_PROBABILITY) / best)
+            evidence = self._scale.evidence(
+                float(inside.max()) + QUALITY_DEVIATIONS * behind, null, answer.presence
+            )
+            spans.append(ScoredSpan(span, evidence, sigmoid(evidence)))
+        spans.sort(key=lambda proposal: -proposal.score)
+        return Localization(tuple(spans), answer.saliency.astype(np.float32))
+
+    @staticmethod
+    def _in_seconds(
+        answer: Decoded, window: Window
+    ) -> Iterator[tuple[Span, float, tuple[float, float]]]:
+        """Spans with their quality and their frame edges, best first."""
+        edges_s = edges_at_frames(window)
+        places = np.arange(len(edges_s))
         for (first, last), quality in zip(answer.spans, answer.scores, strict=True):
             start_s, end_s = np.interp([first, last], places, edges_s)
             if start_s < end_s:
-                share = quality / max(float(answer.scores[0]), MIN_PROBABILITY)
-                spans.append(
-                    ScoredSpan(
-                        Span(float(start_s), float(end_s)),
-                        _log_odds(here) + math.log(max(float(quality), MIN_PROBABILITY)),
-                        here * min(1.0, float(share)),
-                    )
-                )
-        return Localization(tuple(spans), answer.saliency.astype(np.float32))
-
-    def _standing(self, answer, window, sentence, background, edges_s):
-        scored = background.scores(window.vectors, sentence.pooled).astype(np.float64)
-        z = (scored - background.mean) / background.std
-        spans = []
-        top = max(float(answer.scores[0]), MIN_PROBABILITY) if len(answer.scores) else 1.0
-        frames = len(z)
-        for (first, last), quality in zip(answer.spans, answer.scores, strict=True):
-            start_s, end_s = np.interp([first, last], np.arange(frames + 1), edges_s)
-            if start_s >= end_s:
-                continue
-            lo, hi = int(first), max(int(first) + 1, int(np.ceil(last)))
-            best = float(z[lo:hi].max())
-            standing = (
-                best
-                + self.quality_weight * math.log(max(float(quality), MIN_PROBABILITY) / top)
-                + self.presence_weight * answer.presence
-            )
-            chance = presence(standing, background.null, StandingSettings())
-            spans.append(ScoredSpan(Span(float(start_s), float(end_s)), standing, chance))
-        spans.sort(key=lambda s: -s.score)
-        return Localization(tuple(spans), answer.saliency.astype(np.float32))
-
-    quality_weight = 0.3
-    presence_weight = 0.0
+                span = Span(float(start_s), float(end_s))
+                yield span, float(quality), (float(first), float(last))
 
     def tighten(
         self, proposal: ScoredSpan, window: Window, sentence: Sentence, background: Background

@@ -10,56 +10,93 @@ size of the library.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
 
-import numpy as np
-
+from index.errors import ModelError
 from index.types import Null
 
-_SQRT_TAU = float(np.sqrt(2 * np.pi))
+KIND = "standing"
+_TINY = 1e-12
+_RISE = 1e-3
 
 
 @dataclass(frozen=True)
-class StandingSettings:
-    """What is assumed of scenes that were asked for, with the reasons."""
+class Standing:
+    """What is assumed of scenes that were asked for, and how what follows from it is scaled."""
 
     middle: float = 5.2
-    """Standard deviations by which the best frame of a scene exceeds the sentence's mean."""
+    """Deviations by which the best frame of a scene exceeds the sentence's usual score. On
+    simulated archives 5.1 to 5.5, from two hours to a hundred; right frames of real models lie
+    at 0.08 to 0.29 where unrelated ones spread by 0.02 to 0.035, which is as far."""
     spread: float = 1.0
     """How far scenes differ in that."""
     share: float = 0.5
     """Share of queries whose event is there, before anything is known."""
-    cut: float = 0.9
-    """Chance that a moment at the right place is also cut out well."""
-    most: float = 3.0
-    """Spreads above the middle beyond which a higher score makes nothing surer."""
+    reach: float = 3.0
+    """Spreads beyond which a higher score makes nothing surer, nor a lower one less sure."""
+    slope: float = 1.0
+    """Of the log-odds that follow; fitted where somebody labelled queries."""
+    shift: float = -0.1
+    """Added to them: a moment at the right place may still be cut badly."""
+    model_weight: float = 0.0
+    """Of a trained model's own log-odds that the event is in the window."""
+
+    def log_odds(self, deviations: float, null: Null) -> float:
+        """Log-odds that the best moment is the right one, before slope and shift.
+
+        Args:
+            deviations: Its best frame's score above the sentence's mean, in standard
+                deviations.
+            null: What the searched videos give to questions that they do not answer.
+        """
+        low = null.middle - self.reach * null.spread
+        high = self.middle + self.reach * self.spread
+        value = min(max(deviations, low), max(low, high))
+        chance = _density(value, null.middle, null.spread)
+        right = self.share * _density(value, self.middle, self.spread)
+        right *= _below(value, null.middle, null.spread)
+        beaten = self.share * _below(value, self.middle, self.spread)
+        wrong = chance * (beaten + 1 - self.share)
+        return math.log(max(right, _TINY)) - math.log(max(wrong, _TINY))
+
+    def evidence(self, deviations: float, null: Null, model_logit: float = 0.0) -> float:
+        """The log-odds that people are told; a trained model may add its own.
+
+        They go on rising, by little, where `log_odds` ends, so that no two ranks are alike.
+        """
+        told = self.slope * self.log_odds(deviations, null) + self.shift
+        return told + self.model_weight * model_logit + _RISE * deviations
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values that `standing_from_json` reads."""
+        return {"kind": KIND, **asdict(self)}
 
 
-def presence(standing: float, null: Null, settings: StandingSettings) -> float:
-    """Chance that a moment is the one that was asked for.
+def standing_from_json(values: dict[str, Any]) -> Standing:
+    """What ``to_json`` wrote.
 
-    Args:
-        standing: Its best frame's score in standard deviations above the sentence's mean.
-        null: What the searched videos give to questions that they do not answer.
-        settings: What is assumed of scenes that were asked for.
+    Raises:
+        ModelError: The values are not such.
     """
-    high = settings.middle + settings.most * settings.spread
-    low = null.middle - settings.most * null.spread
-    standing = min(max(standing, low), high)
-    true = _density(standing, settings.middle, settings.spread)
-    true_below = _below(standing, settings.middle, settings.spread)
-    chance = _density(standing, null.middle, null.spread)
-    chance_below = _below(standing, null.middle, null.spread)
-    right = settings.share * true * chance_below
-    wrong = settings.share * true_below * chance + (1 - settings.share) * chance
-    return float(settings.cut * right / max(right + wrong, 1e-300))
+    try:
+        numbers = {name: float(value) for name, value in values.items() if name != "kind"}
+        standing = Standing(**numbers)
+        if values["kind"] != KIND or not all(map(math.isfinite, numbers.values())):
+            raise ValueError("it is of another kind or holds no numbers")
+        if min(standing.spread, standing.slope) <= 0 or not 0 < standing.share < 1:
+            raise ValueError("it holds numbers that make no sense")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"damaged calibration: {error}", "calibrate again: gz calibrate --queries FILE"
+        ) from error
+    return standing
 
 
 def _density(value: float, middle: float, spread: float) -> float:
-    return float(np.exp(-0.5 * ((value - middle) / spread) ** 2) / (spread * _SQRT_TAU))
+    return math.exp(-0.5 * ((value - middle) / spread) ** 2) / (spread * math.sqrt(2 * math.pi))
 
 
 def _below(value: float, middle: float, spread: float) -> float:
-    from math import erf, sqrt
-
-    return 0.5 * (1 + erf((value - middle) / (spread * sqrt(2))))
+    return 0.5 * math.erfc((middle - value) / (spread * math.sqrt(2)))

@@ -20,7 +20,7 @@ from .logistic import sigmoid
 from .overlap import suppress
 from .presence import CALIBRATION_NAME, PresenceCalibration, frame_witnesses
 from .scenes import cut_positions, jump_sizes, novelty, scene_means
-from .standing import StandingSettings, presence
+from .standing import Standing
 
 Floats = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.intp]
@@ -79,11 +79,11 @@ class TrainingFreeSettings:
     """Proposals that overlap a better one more than this are dropped."""
     max_spans: int = 10
     """Proposals per window."""
-    standing_share: float = 0.3
-    """Standard deviations that a unit of evidence is worth beside a null."""
     rank_weight: float = 0.7
     """Evidence that a proposal loses per unit of score behind the best of its window: the
     witnesses look at a span alone, the score at how well it is cut out."""
+    rank_deviations: float = 0.2
+    """The same in standard deviations, where a null says what a score is worth."""
 
 
 class TrainingFreeLocalizer:
@@ -94,9 +94,10 @@ class TrainingFreeLocalizer:
         settings: TrainingFreeSettings | None = None,
         calibration: PresenceCalibration | None = None,
         edges: EdgeSettings | None = None,
+        standing: Standing | None = None,
     ) -> None:
         self.settings = settings or TrainingFreeSettings()
-        self.standing = StandingSettings()
+        self.standing = standing or Standing()
         self._fitted = calibration is not None
         self.calibration = calibration or PresenceCalibration()
         self.edges = edges or EdgeSettings()
@@ -248,21 +249,21 @@ class TrainingFreeLocalizer:
         starts: Positions,
         ends: Positions,
         scores: Floats,
-        cosines: Floats,
+        judged: Floats,
         background: Background,
     ) -> tuple[ScoredSpan, ...]:
         spans: list[ScoredSpan] = []
         for start, end, score in zip(starts, ends, scores, strict=True):
-            behind = self.settings.rank_weight * float(scores[0] - score)
-            span = Span(float(edges_s[start]), float(edges_s[end]))
+            behind = float(scores[0] - score)
             if background.null is None:
-                own = self.calibration.evidence(frame_witnesses(cosines, start, end, background))
-                spans.append(ScoredSpan(span, own - behind, sigmoid(own - behind)))
-                continue
-            best = (float(cosines[start:end].max()) - background.mean) / background.std
-            standing = best - behind * self.settings.standing_share
-            chance = presence(standing, background.null, self.standing)
-            spans.append(ScoredSpan(span, standing, chance))
+                own = self.calibration.evidence(frame_witnesses(judged, start, end, background))
+                evidence = own - self.settings.rank_weight * behind
+            else:
+                best = (float(judged[start:end].max()) - background.mean) / background.std
+                best -= self.settings.rank_deviations * behind
+                evidence = self.standing.evidence(best, background.null)
+            span = Span(float(edges_s[start]), float(edges_s[end]))
+            spans.append(ScoredSpan(span, evidence, sigmoid(evidence)))
         spans.sort(key=lambda proposal: -proposal.score)
         return tuple(spans)
 
