@@ -396,3 +396,5 @@ class FindResult:
     space_id: str
     notes: tuple[str, ...] = ()
     """For people: what of the query pictures cannot answer, a source that could not be refined."""
+    uncalibrated: str = ""
+    """Why presences are no probabilities here, for people; empty where they are."""

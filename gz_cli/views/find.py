@@ -39,13 +39,16 @@ class FindView:
         self._progress.update(done / max(1, total), "looking again at the best moments")
 
 
-def sureness(presence: float) -> str:
-    """A word and a percentage for a probability; never 100 % for what is only likely."""
+def sureness(presence: float, *, calibrated: bool = True) -> str:
+    """A word and a percentage for a probability; never 100 % for what is only likely.
+
+    Where nobody calibrated it, the word alone.
+    """
     from index.search.moments import whole_percent
 
     percent = whole_percent(presence)
     word = next(word for bound, word in _SURENESS if percent >= bound)
-    return f"{word} {percent}%"
+    return f"{word} {percent}%" if calibrated else word
 
 
 def searched(result: FindResult) -> str:
@@ -67,6 +70,8 @@ def show_notes(screen: Screen, result: FindResult) -> None:
     """What the search met on its way."""
     for note in result.notes:
         screen.note(note)
+    if result.uncalibrated:
+        screen.note(f"{result.uncalibrated}: words stand in place of percentages.")
 
 
 def show_hits(screen: Screen, result: FindResult, *, player: bool) -> None:
@@ -74,28 +79,30 @@ def show_hits(screen: Screen, result: FindResult, *, player: bool) -> None:
     rank_width = len(str(result.hits[-1].rank))
     program = _player() if player else None
     for hit in result.hits:
-        _show_hit(screen, hit, rank_width, twins=bool(result.request.within))
+        _show_hit(screen, hit, rank_width, result)
         if program is not None:
             line = player_line(program, hit.path, hit.span.start_s, hit.span.end_s)
             screen.result(" " * (rank_width + 2) + line)
     screen.note(f"Searched {searched(result)}.")
 
 
-def _show_hit(screen: Screen, hit: Hit, rank_width: int, *, twins: bool) -> None:
-    """One hit; with `twins` also the other files that hold it, which were perhaps not asked for."""
+def _show_hit(screen: Screen, hit: Hit, rank_width: int, result: FindResult) -> None:
+    """One hit; where places were asked for, also the other files that hold it."""
+    calibrated = not result.uncalibrated
     style = "green" if hit.presence >= 0.8 else "yellow"
-    sure = screen.styled(f"{sureness(hit.presence):<15}", style)
+    sure = screen.styled(f"{sureness(hit.presence, calibrated=calibrated):<15}", style)
     span = clock_range(hit.span.start_s, hit.span.end_s)
     coarse = screen.styled("  (by key frames)", "dim") if hit.coarse else ""
     screen.result(f"{hit.rank:>{rank_width}}  {sure}  {span}  {screen.path(hit.path)}{coarse}")
-    for path in hit.also_at if twins else ():
+    for path in hit.also_at if result.request.within else ():
         screen.result(f"{'':<{rank_width + 2}}the same content: {screen.path(path)}")
     if len(hit.evidence) > 1:
         indent = " " * (rank_width + 4)
         for part in hit.evidence:
             span = clock_range(part.span.start_s, part.span.end_s)
             text = screen.styled(part.text, "dim")
-            screen.result(f"{indent}{sureness(part.presence):<15}  {span}  {text}")
+            sure = sureness(part.presence, calibrated=calibrated)
+            screen.result(f"{indent}{sure:<15}  {span}  {text}")
 
 
 def show_not_found(screen: Screen, result: FindResult) -> None:
@@ -104,9 +111,10 @@ def show_not_found(screen: Screen, result: FindResult) -> None:
     guess = result.best_guess
     if guess is not None:
         span = clock_range(guess.span.start_s, guess.span.end_s)
+        sure = sureness(guess.presence, calibrated=not result.uncalibrated)
         screen.note(
             f"Best guess, below the bar of {result.request.threshold:.0%}: "
-            f"{sureness(guess.presence)}  {span}  {display_safe(guess.path)}"
+            f"{sure}  {span}  {display_safe(guess.path)}"
         )
         screen.note("To see guesses as hits, lower the bar: --threshold 0")
 

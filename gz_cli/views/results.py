@@ -56,6 +56,8 @@ def find_fields(result: FindResult) -> dict[str, Any]:
         "hits": [hit_fields(hit) for hit in result.hits],
         "best_guess": hit_fields(result.best_guess) if result.best_guess else None,
         "threshold": result.request.threshold,
+        "calibrated": not result.uncalibrated,
+        "uncalibrated": result.uncalibrated,
         "searched": {
             "videos": result.searched_videos,
             "frames": result.searched_frames,

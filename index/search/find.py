@@ -235,9 +235,30 @@ def _result(search: Search, moments: Sequence[Moment], notes: Sequence[str]) -> 
             for start_s, end_s in map(scope.bounds_s, scope.videos.values())
         ),
         localizer=search.localizer.name,
+        uncalibrated=_uncalibrated(search),
         space_id=search.encoder.space.id,
         notes=tuple(notes),
     )
+
+
+def _uncalibrated(search: Search) -> str:
+    """Why nobody can say how often answers like these are right; empty where one can."""
+    if search.localizer.knows_model:
+        return ""
+    nulls = [query.background.null for query in search.queries]
+    least = search.settings.least_calibrated_frames
+    for null in nulls:
+        if null is None:
+            return (
+                "The model does not tell everyday sentences apart, "
+                "so nobody can say how often such answers are right"
+            )
+        if null.frames < least:
+            return (
+                f"The library holds {null.frames:,} pictures; with fewer than {least:,} "
+                "nobody can say what is usual in it, nor how often such answers are right"
+            )
+    return ""
 
 
 def _hit(rank: int, moment: Moment, plan: QueryPlan) -> Hit:

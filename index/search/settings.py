@@ -77,3 +77,6 @@ class FindSettings:
     closer: CloserSettings = field(default_factory=CloserSettings)
     refinement: RefineSettings = field(default_factory=RefineSettings)
     extension: ExtendSettings = field(default_factory=ExtendSettings)
+    least_calibrated_frames: int = 1200
+    """Frames of a library (twenty minutes) below which a presence is no probability: what is
+    usual is told from the library itself."""

@@ -152,10 +152,10 @@ class TrainedLocalizer:
         for span, quality, (first, last) in self._in_seconds(answer, window):
             inside = deviations[int(first) : max(int(first) + 1, math.ceil(last))]
             behind = math.log(max(quality, MIN_PROBABILITY) / best)
-            evidence = self._scale.evidence(
-                float(inside.max()) + QUALITY_DEVIATIONS * behind, null, answer.presence
+            stands = (float(inside.max()) + QUALITY_DEVIATIONS * behind, null, answer.presence)
+            spans.append(
+                ScoredSpan(span, self._scale.ranking(*stands), self._scale.presence(*stands))
             )
-            spans.append(ScoredSpan(span, evidence, sigmoid(evidence)))
         spans.sort(key=lambda proposal: -proposal.score)
         return Localization(tuple(spans), answer.saliency.astype(np.float32))
 

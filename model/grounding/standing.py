@@ -17,6 +17,8 @@ from typing import Any
 from index.errors import ModelError
 from index.types import Null
 
+from .logistic import sigmoid
+
 KIND = "standing"
 _TINY = 1e-12
 _RISE = 1e-3
@@ -30,7 +32,7 @@ class Standing:
     """Deviations by which the best frame of a scene exceeds the sentence's usual score. On
     simulated archives 5.1 to 5.5, from two hours to a hundred; right frames of real models lie
     at 0.08 to 0.29 where unrelated ones spread by 0.02 to 0.035, which is as far."""
-    spread: float = 1.0
+    spread: float = 0.85
     """How far scenes differ in that."""
     share: float = 0.5
     """Share of queries whose event is there, before anything is known."""
@@ -38,8 +40,10 @@ class Standing:
     """Spreads beyond which a higher score makes nothing surer, nor a lower one less sure."""
     slope: float = 1.0
     """Of the log-odds that follow; fitted where somebody labelled queries."""
-    shift: float = -0.1
-    """Added to them: a moment at the right place may still be cut badly."""
+    shift: float = 0.0
+    """Added to them; likewise."""
+    cut: float = 0.92
+    """Share of the moments at the right place that are cut out well: nothing is surer."""
     model_weight: float = 0.0
     """Of a trained model's own log-odds that the event is in the window."""
 
@@ -61,12 +65,14 @@ class Standing:
         wrong = chance * (beaten + 1 - self.share)
         return math.log(max(right, _TINY)) - math.log(max(wrong, _TINY))
 
-    def evidence(self, deviations: float, null: Null, model_logit: float = 0.0) -> float:
-        """The log-odds that people are told; a trained model may add its own.
-
-        They go on rising, by little, where `log_odds` ends, so that no two ranks are alike.
-        """
+    def presence(self, deviations: float, null: Null, model_logit: float = 0.0) -> float:
+        """What people are told, 0 to 1; a trained model may add its own log-odds."""
         told = self.slope * self.log_odds(deviations, null) + self.shift
+        return self.cut * sigmoid(told + self.model_weight * model_logit)
+
+    def ranking(self, deviations: float, null: Null, model_logit: float = 0.0) -> float:
+        """What moments are ranked by: falls with `presence`, and goes on where that ends."""
+        told = self.slope * self.log_odds(deviations, null)
         return told + self.model_weight * model_logit + _RISE * deviations
 
     def to_json(self) -> dict[str, Any]:
@@ -85,7 +91,11 @@ def standing_from_json(values: dict[str, Any]) -> Standing:
         standing = Standing(**numbers)
         if values["kind"] != KIND or not all(map(math.isfinite, numbers.values())):
             raise ValueError("it is of another kind or holds no numbers")
-        if min(standing.spread, standing.slope) <= 0 or not 0 < standing.share < 1:
+        if (
+            min(standing.spread, standing.slope) <= 0
+            or not 0 < standing.share < 1
+            or not (0 < standing.cut <= 1)
+        ):
             raise ValueError("it holds numbers that make no sense")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(

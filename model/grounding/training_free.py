@@ -66,6 +66,8 @@ class TrainingFreeSettings:
     cosines: a window in which nothing stands out must not have its noise amplified."""
     level: float = 0.1
     """Relevance (deviations within the window) that a moment must exceed to grow."""
+    level_share: float = 0.0
+    """The same as a share of the window's best scene."""
     length_power: float = 0.5
     """Growth of a span's score with its length: a mean of n noisy seconds is sqrt(n)
     times as certain."""
@@ -238,7 +240,8 @@ class TrainingFreeLocalizer:
         high = np.minimum(edges_s[-1], edges_s[ends] + reach_s)
         around = np.interp(high, edges_s, frame_sums) - np.interp(low, edges_s, frame_sums)
         outside_s = np.maximum(high - low - length_s, 1e-9)
-        contrast = (inside / length_s - s.level) * length_s**s.length_power
+        level = max(s.level, s.level_share * float(relevance.max()))
+        contrast = (inside / length_s - level) * length_s**s.length_power
         scores = contrast - s.surround_weight * (around - inside) / outside_s
         whole = (starts == 0) & (ends == cuts[-1])
         return starts, ends, np.where(whole, s.whole_score, scores)
@@ -255,15 +258,17 @@ class TrainingFreeLocalizer:
         spans: list[ScoredSpan] = []
         for start, end, score in zip(starts, ends, scores, strict=True):
             behind = float(scores[0] - score)
-            if background.null is None:
+            span = Span(float(edges_s[start]), float(edges_s[end]))
+            null = background.null
+            if null is None:
                 own = self.calibration.evidence(frame_witnesses(judged, start, end, background))
                 evidence = own - self.settings.rank_weight * behind
-            else:
-                best = (float(judged[start:end].max()) - background.mean) / background.std
-                best -= self.settings.rank_deviations * behind
-                evidence = self.standing.evidence(best, background.null)
-            span = Span(float(edges_s[start]), float(edges_s[end]))
-            spans.append(ScoredSpan(span, evidence, sigmoid(evidence)))
+                spans.append(ScoredSpan(span, evidence, sigmoid(evidence)))
+                continue
+            best = (float(judged[start:end].max()) - background.mean) / background.std
+            best -= self.settings.rank_deviations * behind
+            told = self.standing.presence(best, null)
+            spans.append(ScoredSpan(span, self.standing.ranking(best, null), told))
         spans.sort(key=lambda proposal: -proposal.score)
         return tuple(spans)
 
