@@ -260,6 +260,12 @@ class Localizer(Protocol):
         """Proposes moments inside the window."""
         ...
 
+    def localize_all(
+        self, windows: Sequence[Window], sentence: Sentence, background: Background
+    ) -> list[Localization]:
+        """The same of many windows, which may be faster at once."""
+        ...
+
     def tighten(
         self, proposal: ScoredSpan, window: Window, sentence: Sentence, background: Background
     ) -> ScoredSpan:

@@ -62,7 +62,8 @@ class Extender:
         """Where the moment ends in the next window; None when it does not go on."""
         forward = far_s > edge_s
         least = self._settings.least_share * moment.presence
-        (proposals,) = look(self._search, moment.video, min(edge_s, far_s), max(edge_s, far_s))
+        stretch = (moment.video, min(edge_s, far_s), max(edge_s, far_s))
+        ((proposals,),) = look(self._search, [stretch])
         for proposal in proposals:
             near_s = proposal.span.start_s if forward else proposal.span.end_s
             if proposal.presence >= least and abs(near_s - edge_s) <= self._settings.touch_s:

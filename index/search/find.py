@@ -178,8 +178,8 @@ def _moments(search: Search, windows: Sequence[Candidate]) -> list[Moment]:
     scope, plan = search.scope, search.plan
     proposals: dict[int, list[list[ScoredSpan]]] = {}
     cut_s: dict[int, set[float]] = {}
-    for window in windows:
-        parts = look(search, window.video, window.start_s, window.end_s)
+    looked = look(search, [(w.video, w.start_s, w.end_s) for w in windows])
+    for window, parts in zip(windows, looked, strict=True):
         known = proposals.setdefault(window.video.id, [[] for _ in plan.parts])
         for part, more in zip(known, parts, strict=True):
             part += more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,27 +13,31 @@ from ..types import ScoredSpan, Span, VideoRow, Window
 from .frame_source import FrameSource
 from .search import Search
 
+Stretch = tuple[VideoRow, float, float]
+"""A video, and where in it something starts and ends, in seconds."""
 
-def look(search: Search, video: VideoRow, start_s: float, end_s: float) -> list[list[ScoredSpan]]:
-    """Proposals for each part of the query inside ``[start_s, end_s)``, the vectors read once.
 
-    None is surer than its part of the query allows.
+def look(search: Search, stretches: Sequence[Stretch]) -> list[list[list[ScoredSpan]]]:
+    """Proposals of every stretch for each part of the query, the vectors read once.
+
+    None lies outside its stretch, or is surer than its part of the query allows.
     """
-    window = _read(search.source, video, start_s, end_s)
-    if window is None:
-        return [[] for _ in search.queries]
-    parts: list[list[ScoredSpan]] = []
+    windows = [_read(search.source, *stretch) for stretch in stretches]
+    there = [window for window in windows if window is not None]
+    found: list[list[list[ScoredSpan]]] = [[] for _ in stretches]
     for query in search.queries:
-        answer = search.localizer.localize(window, query.sentence, query.background)
-        clipped = ((p, inside(p.span, start_s, end_s)) for p in answer.spans)
-        parts.append(
-            [
-                replace(p, span=span, presence=min(p.presence, query.most))
-                for p, span in clipped
-                if span is not None
-            ]
-        )
-    return parts
+        answers = iter(search.localizer.localize_all(there, query.sentence, query.background))
+        for parts, window, (_, start_s, end_s) in zip(found, windows, stretches, strict=True):
+            proposals = () if window is None else next(answers).spans
+            clipped = ((p, inside(p.span, start_s, end_s)) for p in proposals)
+            parts.append(
+                [
+                    replace(p, span=span, presence=min(p.presence, query.most))
+                    for p, span in clipped
+                    if span is not None
+                ]
+            )
+    return found
 
 
 def _read(source: FrameSource, video: VideoRow, start_s: float, end_s: float) -> Window | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +40,8 @@ CONTEXT_S = 30.0
 REACH_S = 2.5
 """Farthest an edge moves on finer frames: coarse ones are 1 s apart."""
 MIN_PROBABILITY = 1e-6
+AT_ONCE = 48
+"""Windows in one batch: as many as a search looks at."""
 QUALITY_DEVIATIONS = 0.3
 """Standard deviations that a span e times less likely than the best of its window is behind."""
 
@@ -115,12 +118,31 @@ class TrainedLocalizer:
             Spans inside ``[0, duration_s]`` with calibrated presence, and a saliency
             logit per frame. Nothing for an empty window or one past the end of the video.
         """
-        frames = len(window.times_s)
-        edges_s = edges_at_frames(window)
-        if frames == 0 or edges_s[-1] <= edges_s[0]:
-            return Localization((), np.zeros(frames, np.float32))
-        grounding = self._ground(window.vectors, sentence, window.step_s)
-        (answer,) = decode(self._grounder, grounding, self._decoding)
+        (answer,) = self.localize_all([window], sentence, background)
+        return answer
+
+    def localize_all(
+        self, windows: Sequence[Window], sentence: Sentence, background: Background
+    ) -> list[Localization]:
+        """Moments of each window, as `localize` tells them; the model sees many at once."""
+        found = [Localization((), np.zeros(len(w.times_s), np.float32)) for w in windows]
+        by_step: dict[float, list[int]] = defaultdict(list)
+        for number, window in enumerate(windows):
+            edges_s = edges_at_frames(window)
+            if len(window.times_s) and edges_s[-1] > edges_s[0]:
+                by_step[window.step_s].append(number)
+        for step_s, numbers in by_step.items():
+            for first in range(0, len(numbers), AT_ONCE):
+                some = numbers[first : first + AT_ONCE]
+                grounding = self._ground([windows[n].vectors for n in some], sentence, step_s)
+                answers = decode(self._grounder, grounding, self._decoding)
+                for number, answer in zip(some, answers, strict=True):
+                    found[number] = self._told(answer, windows[number], sentence, background)
+        return found
+
+    def _told(
+        self, answer: Decoded, window: Window, sentence: Sentence, background: Background
+    ) -> Localization:
         if background.null is not None:
             return self._standing(answer, window, sentence, background)
         here = self._probability(answer.presence)
@@ -184,7 +206,7 @@ class TrainedLocalizer:
         times_s, vectors = finer_grid(window, span.start_s - CONTEXT_S, span.end_s + CONTEXT_S)
         if len(times_s) < 2:
             return proposal
-        grounding = self._ground(vectors, sentence, window.step_s)
+        grounding = self._ground([vectors], sentence, window.step_s)
         starts = self._near(times_s, span.start_s, window.step_s)
         ends = self._near(times_s, span.end_s, window.step_s)
         pairs = np.array([(s, e) for s in starts for e in ends if e > s], np.float32)
@@ -198,17 +220,23 @@ class TrainedLocalizer:
             return proposal
         return replace(proposal, span=Span(start_s, end_s))
 
-    def _ground(self, vectors: Vectors, sentence: Sentence, step_s: float) -> Grounding:
-        frames = torch.from_numpy(np.ascontiguousarray(vectors, np.float32))[None].to(self._device)
-        tokens = torch.from_numpy(np.ascontiguousarray(sentence.tokens, np.float32))[None]
-        pooled = torch.from_numpy(np.ascontiguousarray(sentence.pooled, np.float32))[None]
+    def _ground(self, stretches: Sequence[Vectors], sentence: Sentence, step_s: float) -> Grounding:
+        """What the model says about stretches of frames, padded to the longest."""
+        lengths = torch.tensor([len(vectors) for vectors in stretches])
+        frames = torch.zeros(len(stretches), int(lengths.max()), stretches[0].shape[1])
+        for row, vectors in enumerate(stretches):
+            frames[row, : len(vectors)] = torch.from_numpy(np.ascontiguousarray(vectors))
+        mask = torch.arange(frames.shape[1]) < lengths[:, None]
+        tokens = torch.from_numpy(np.ascontiguousarray(sentence.tokens, np.float32))
+        pooled = torch.from_numpy(np.ascontiguousarray(sentence.pooled, np.float32))
+        asked = torch.ones(len(stretches), len(tokens), dtype=torch.bool)
         with torch.no_grad():
             grounding: Grounding = self._grounder(
-                frames,
-                torch.ones(frames.shape[:2], dtype=torch.bool, device=self._device),
-                tokens.to(self._device),
-                torch.ones(tokens.shape[:2], dtype=torch.bool, device=self._device),
-                pooled.to(self._device),
+                frames.to(self._device),
+                mask.to(self._device),
+                tokens.expand(len(stretches), -1, -1).to(self._device),
+                asked.to(self._device),
+                pooled.expand(len(stretches), -1).to(self._device),
                 step_s,
             )
         return grounding

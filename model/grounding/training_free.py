@@ -6,6 +6,7 @@ those stretches stand out of their surroundings. Numpy only: no torch, no weight
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -158,6 +159,12 @@ class TrainingFreeLocalizer:
         spans = self._scored(edges_s, starts[order], ends[order], scores[order], judged, background)
         saliency = np.repeat(relevance, np.diff(cuts)).astype(np.float32)
         return Localization(spans, saliency)
+
+    def localize_all(
+        self, windows: Sequence[Window], sentence: Sentence, background: Background
+    ) -> list[Localization]:
+        """Moments of each window, one after the other."""
+        return [self.localize(window, sentence, background) for window in windows]
 
     def tighten(
         self, proposal: ScoredSpan, window: Window, sentence: Sentence, background: Background
