@@ -90,6 +90,7 @@ def adapt(
     return finish(
         out, grounder, data.check, adapted,
         space=space, grid_s=start.grid_s, training=training, device=where,
+        learned=data.learn,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from index.errors import UsageError
+from index.errors import ModelError, UsageError
 from index.files import shown
 
 from ..options import (
@@ -20,7 +20,7 @@ from ..options import (
     QuietOption,
     settings_of,
 )
-from ..views.render import Screen
+from ..views.render import Screen, shell_quoted
 from ..views.train import TrainView, first_process
 from .data_options import ClassesOption, FeaturesOption, SkipBadRowsOption, TextFeaturesOption
 from .destinations import require_model_folder
@@ -94,6 +94,14 @@ def train(
         ),
     ] = "auto",
     classes: ClassesOption = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            "--backbone",
+            metavar="NAME|DIR|ID",
+            help="Model that made --features; a search uses the result only where it is known.",
+        ),
+    ] = None,
     lora: Annotated[
         int,
         typer.Option(
@@ -207,7 +215,7 @@ def train(
     check_device(device)
     _check_options(
         val, split, features, text_features, fine_features, videos, model, adapter,
-        lora=lora, use=use,
+        backbone, lora=lora, use=use,
     )  # fmt: skip
     changes = {
         "epochs": epochs, "batch_size": batch_size, "rate": rate, "patience": patience,
@@ -217,13 +225,14 @@ def train(
     # Checked before features are made; their widths are known only afterwards.
     _recipe(preset, settings_changed or (), given, dim=1, text_dim=1, moments=1)
     require_model_folder(out, resume=resume)
-    backbone = None
-    if videos is not None:
-        backbone = open_video_model(
-            screen, settings.library_dir, model, adapter, device, use=use, lora=bool(lora)
-        )
+    made_by = None
+    if videos is not None or backbone is not None:
+        made_by = open_video_model(
+            screen, settings.library_dir, model or backbone, adapter, device,
+            use=use, lora=bool(lora),
+        )  # fmt: skip
     options = DataOptions(
-        annotations, val, split, features, text_features, fine_features, videos, backbone,
+        annotations, val, split, features, text_features, fine_features, videos, made_by,
         dataset, classes, skip_bad_rows, seed, out,
     )  # fmt: skip
     data = gather(screen, options)
@@ -234,20 +243,28 @@ def train(
         moments=len(data.learn),
     )  # fmt: skip
     checkpoint = _run(screen, recipe, data, out, device, resume)
-    if videos is not None and backbone is not None and lora:
+    if videos is not None and made_by is not None and lora:
         from .lora import ADAPTER, adapt
 
-        checkpoint = adapt(screen, checkpoint, videos, data, out, backbone.spec, lora, seed, device)
+        checkpoint = adapt(screen, checkpoint, videos, data, out, made_by.spec, lora, seed, device)
         screen.note(
             f"It reads vectors of the adapted model; make them: gz index --adapter {out / ADAPTER}"
         )
     if not first_process():
         return
     _show(screen, checkpoint, out)
+    worse = _worse_in_search(checkpoint)
+    if worse:
+        screen.warning(worse)
     if push_to is not None:
         from model.training.card import push
 
         screen.note(f"Uploaded to {push(out, push_to)}")
+    if use and worse:
+        raise ModelError(
+            "The library goes on without the new model, because it finds less than no model does.",
+            f"It is kept in {out}; to try it: gz find --grounder {shell_quoted(str(out))} QUERY",
+        )
     if use:
         from ..grounding import use_grounder
 
@@ -263,6 +280,7 @@ def _check_options(
     videos: Path | None,
     model: str | None,
     adapter: Path | None,
+    backbone: str | None,
     *,
     lora: int,
     use: bool,
@@ -273,14 +291,17 @@ def _check_options(
     if (features is None) == (videos is None):
         raise UsageError("give either --features and --text-features, or --videos")
     if videos is None:
-        for option, value in (("--model", model), ("--adapter", adapter), ("--lora", lora or None)):
+        belongs = None if backbone is not None else adapter
+        for option, value in (("--model", model), ("--adapter", belongs), ("--lora", lora or None)):
             if value is not None:
                 raise UsageError(f"{option} needs --videos", "the features are made already")
-        if use:
+        if use and backbone is None:
             raise UsageError(
-                "--use needs --videos: features do not say which model made them",
-                "train on the videos themselves, or try the model with gz find --grounder",
+                "--use needs --videos or --backbone: features do not say which model made them",
+                "name the model with --backbone, or train on the videos themselves",
             )
+    elif backbone is not None:
+        raise UsageError("--backbone belongs to --features", "with --videos name it with --model")
     elif text_features is not None or fine_features is not None:
         raise UsageError("--text-features and --fine-features belong to --features, not --videos")
     elif not videos.is_dir():
@@ -347,3 +368,15 @@ def _show(screen: Screen, checkpoint: Checkpoint, out: Path) -> None:
             f"R1@0.5 {metrics['MR-full-R1@0.5']:.2f}, R1@0.7 {metrics['MR-full-R1@0.7']:.2f}, "
             f"mAP {metrics['MR-full-mAP']:.2f}{presence}"
         )
+
+
+def _worse_in_search(checkpoint: Checkpoint) -> str:
+    """Says so where the model finds less in held-out videos than the training-free search."""
+    measured = checkpoint.training.get("archive")
+    if not measured or not measured["worse"]:
+        return ""
+    return (
+        f"Among {measured['windows']} held-out windows its first hit is right for "
+        f"{measured['trained']:.0%} of the queries, that of the search without it for "
+        f"{measured['untrained']:.0%}: more marked moments may help"
+    )

@@ -35,7 +35,7 @@ class DataOptions:
     fine_features: Path | None
     videos: Path | None
     model: VideoModel | None
-    """Makes the features of ``videos``."""
+    """Makes the features of ``videos``, or made those that are there."""
     dataset: str
     classes: Path | None
     skip_bad_rows: bool
@@ -112,8 +112,16 @@ def _features(
         raise UsageError("--features needs --text-features", "see gz train --help")
     text = options.text_features
     source = FeatureFolders(feature_dirs(options.features), text)
+    space = None if options.model is None else options.model.encoder.space
+    name = next((r.video for r in records if source.has_video(r.video)), "")
+    if space is not None and name and source.video(name).shape[1] != space.dim:
+        raise UsageError(
+            f"features of {name} have {source.video(name).shape[1]} channels, "
+            f"but {options.model.spec if options.model else ''} makes {space.dim}",
+            "name the model that made them with --backbone",
+        )
     if options.fine_features is None:
-        return source, None, None
+        return source, None, space
     fine = FeatureFolders([options.fine_features], text)
     name = next(
         (r.video for r in records if source.has_video(r.video) and fine.has_video(r.video)), ""
@@ -124,7 +132,7 @@ def _features(
             f"but at 4 fps {fine.video(name).shape[1]}",
             "extract both with the same model",
         )
-    return source, fine, None
+    return source, fine, space
 
 
 def _write_split(

@@ -17,6 +17,7 @@ from index.types import (
     Background,
     EmbeddingSpace,
     Localization,
+    Null,
     ScoredSpan,
     Sentence,
     Span,
@@ -125,7 +126,16 @@ class TrainedLocalizer:
         self, windows: Sequence[Window], sentence: Sentence, background: Background
     ) -> list[Localization]:
         """Moments of each window, as `localize` tells them; the model sees many at once."""
-        found = [Localization((), np.zeros(len(w.times_s), np.float32)) for w in windows]
+        return [
+            Localization((), np.zeros(len(window.times_s), np.float32))
+            if answer is None
+            else self._told(answer, window, sentence, background)
+            for answer, window in zip(self._decoded(windows, sentence), windows, strict=True)
+        ]
+
+    def _decoded(self, windows: Sequence[Window], sentence: Sentence) -> list[Decoded | None]:
+        """The model's answer to each window; None for an empty one."""
+        found: list[Decoded | None] = [None] * len(windows)
         by_step: dict[float, list[int]] = defaultdict(list)
         for number, window in enumerate(windows):
             edges_s = edges_at_frames(window)
@@ -137,14 +147,14 @@ class TrainedLocalizer:
                 grounding = self._ground([windows[n].vectors for n in some], sentence, step_s)
                 answers = decode(self._grounder, grounding, self._decoding)
                 for number, answer in zip(some, answers, strict=True):
-                    found[number] = self._told(answer, windows[number], sentence, background)
+                    found[number] = answer
         return found
 
     def _told(
         self, answer: Decoded, window: Window, sentence: Sentence, background: Background
     ) -> Localization:
         if background.null is not None:
-            return self._standing(answer, window, sentence, background)
+            return self._standing(answer, window, sentence, background, background.null)
         here = self._probability(answer.presence)
         found = list(self._in_seconds(answer, window))
         if self._presence is not None and found:
@@ -162,11 +172,18 @@ class TrainedLocalizer:
         return Localization(spans, answer.saliency.astype(np.float32))
 
     def _standing(
-        self, answer: Decoded, window: Window, sentence: Sentence, background: Background
+        self,
+        answer: Decoded,
+        window: Window,
+        sentence: Sentence,
+        background: Background,
+        null: Null,
     ) -> Localization:
-        """Spans judged by how their best frame stands among the whole library's."""
-        null = background.null
-        assert null is not None  # noqa: S101 - narrowed by the caller
+        """Spans judged by how their best frame stands among the whole library's.
+
+        What the model says of presence it learned within single windows, and the best of a
+        library's many windows looks better than one; it says where, the library says whether.
+        """
         scores = background.scores(window.vectors, sentence.pooled).astype(np.float64)
         deviations = (scores - background.mean) / background.std
         best = max(float(answer.scores[0]), MIN_PROBABILITY) if len(answer.scores) else 1.0
@@ -174,10 +191,9 @@ class TrainedLocalizer:
         for span, quality, (first, last) in self._in_seconds(answer, window):
             inside = deviations[int(first) : max(int(first) + 1, math.ceil(last))]
             behind = math.log(max(quality, MIN_PROBABILITY) / best)
-            stands = (float(inside.max()) + QUALITY_DEVIATIONS * behind, null, answer.presence)
-            spans.append(
-                ScoredSpan(span, self._scale.ranking(*stands), self._scale.presence(*stands))
-            )
+            stands = float(inside.max()) + QUALITY_DEVIATIONS * behind
+            score = self._scale.ranking(stands, null)
+            spans.append(ScoredSpan(span, score, self._scale.presence(stands, null)))
         spans.sort(key=lambda proposal: -proposal.score)
         return Localization(tuple(spans), answer.saliency.astype(np.float32))
 

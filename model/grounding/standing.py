@@ -44,8 +44,6 @@ class Standing:
     """Added to them; likewise."""
     cut: float = 0.92
     """Share of the moments at the right place that are cut out well: nothing is surer."""
-    model_weight: float = 0.0
-    """Of a trained model's own log-odds that the event is in the window."""
 
     def log_odds(self, deviations: float, null: Null) -> float:
         """Log-odds that the best moment is the right one, before slope and shift.
@@ -65,15 +63,13 @@ class Standing:
         wrong = chance * (beaten + 1 - self.share)
         return math.log(max(right, _TINY)) - math.log(max(wrong, _TINY))
 
-    def presence(self, deviations: float, null: Null, model_logit: float = 0.0) -> float:
-        """What people are told, 0 to 1; a trained model may add its own log-odds."""
-        told = self.slope * self.log_odds(deviations, null) + self.shift
-        return self.cut * sigmoid(told + self.model_weight * model_logit)
+    def presence(self, deviations: float, null: Null) -> float:
+        """What people are told, 0 to 1."""
+        return self.cut * sigmoid(self.slope * self.log_odds(deviations, null) + self.shift)
 
-    def ranking(self, deviations: float, null: Null, model_logit: float = 0.0) -> float:
-        """What moments are ranked by: falls with `presence`, and goes on where that ends."""
-        told = self.slope * self.log_odds(deviations, null)
-        return told + self.model_weight * model_logit + _RISE * deviations
+    def ranking(self, deviations: float, null: Null) -> float:
+        """What moments are ranked by: as `presence` does, and on where that ends."""
+        return self.slope * self.log_odds(deviations, null) + _RISE * deviations
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that `standing_from_json` reads."""

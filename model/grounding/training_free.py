@@ -67,8 +67,10 @@ class TrainingFreeSettings:
     cosines: a window in which nothing stands out must not have its noise amplified."""
     level: float = 0.1
     """Relevance (deviations within the window) that a moment must exceed to grow."""
-    level_share: float = 0.0
-    """The same as a share of the window's best scene."""
+    level_share: float = 0.5
+    """The same as a share of the window's best scene, where scores are compared with everyday
+    sentences: these take off what the scenes of a video have in common, so that a neighbour
+    that is only like the moment can be told from it."""
     length_power: float = 0.5
     """Growth of a span's score with its length: a mean of n noisy seconds is sqrt(n)
     times as certain."""
@@ -152,7 +154,9 @@ class TrainingFreeLocalizer:
         cuts = self._cuts(similarity, by_text, window.step_s, background)
         relevance = self._relevance(by_text, similarity, cuts, background)
         edges_s = edges_between_frames(window)
-        starts, ends, scores = self._candidates(relevance, cuts, edges_s)
+        starts, ends, scores = self._candidates(
+            relevance, cuts, edges_s, 0.0 if background.null is None else self.settings.level_share
+        )
         proposed = np.column_stack([edges_s[starts], edges_s[ends]])
         order = suppress(proposed, scores, self.settings.nms_iou, self.settings.max_spans)
         judged = cosines if background.null is None else scored
@@ -231,9 +235,12 @@ class TrainingFreeLocalizer:
         return mixed * certainty
 
     def _candidates(
-        self, relevance: Floats, cuts: Positions, edges_s: Floats
+        self, relevance: Floats, cuts: Positions, edges_s: Floats, share: float
     ) -> tuple[Positions, Positions, Floats]:
-        """Every run of neighbouring scenes and its score; positions are frames."""
+        """Every run of neighbouring scenes and its score; positions are frames.
+
+        A scene that has less than this share of the best one's relevance shortens a run.
+        """
         s = self.settings
         lengths_s = np.diff(edges_s[cuts])
         sums = np.concatenate([[0.0], np.cumsum(relevance * lengths_s)])
@@ -247,7 +254,7 @@ class TrainingFreeLocalizer:
         high = np.minimum(edges_s[-1], edges_s[ends] + reach_s)
         around = np.interp(high, edges_s, frame_sums) - np.interp(low, edges_s, frame_sums)
         outside_s = np.maximum(high - low - length_s, 1e-9)
-        level = max(s.level, s.level_share * float(relevance.max()))
+        level = max(s.level, share * float(relevance.max()))
         contrast = (inside / length_s - level) * length_s**s.length_power
         scores = contrast - s.surround_weight * (around - inside) / outside_s
         whole = (starts == 0) & (ends == cuts[-1])

@@ -13,12 +13,17 @@ from index.types import EmbeddingSpace
 from ..datasets.features import Features
 from ..datasets.records import Record
 from ..evaluation.evaluate import presence_report
+from ..evaluation.held_out_archive import check_on_archive
 from ..evaluation.inference import absent_answers, judged, predict
 from ..evaluation.metrics import evaluate_submission
 from ..grounding.calibration import Judged, fit_temperature
 from ..grounding.checkpoint import Checkpoint, save_checkpoint
 from ..grounding.grounder import Grounder
+from ..grounding.localizer import TrainedLocalizer
+from ..grounding.standing import Standing
 from .card import write_card
+
+_LEAST_CUT, _MOST_CUT = 0.5, 0.98
 
 
 def official_metrics(
@@ -54,6 +59,7 @@ def finish(
     grid_s: float,
     training: dict[str, Any],
     device: torch.device | str,
+    learned: Sequence[Record] = (),
     write: bool = True,
 ) -> Checkpoint:
     """Calibrates a model and writes its folder.
@@ -67,21 +73,30 @@ def finish(
         grid_s: Grid of the annotations, 0 without one.
         training: How it was trained and what it scored.
         device: Where it computes.
+        learned: Records that it was trained on.
         write: This process writes the folder.
     """
     grounder = grounder.to(device).eval()
     said = presence_of_held_out(grounder, val, features, device)
     measured = {key: value for key, value in presence_report(said).items() if value == value}
     weights = sum(parameter.numel() for parameter in grounder.parameters())
+    training = {**training, "parameters": weights, "val_records": len(val), "presence": measured}
+    right = training["metrics"]["MR-full-R1@0.5"] / 100
     checkpoint = Checkpoint(
         grounder.cpu(),
         fit_temperature(said.logits, said.outcome),
         space,
         grid_s,
-        {**training, "parameters": weights, "val_records": len(val), "presence": measured},
+        training,
         out.resolve().name,
+        Standing(cut=min(max(right, _LEAST_CUT), _MOST_CUT)),
     )
     if write:
+        archive = check_on_archive(
+            TrainedLocalizer(checkpoint, str(device)), val, learned, features
+        )
+        if archive is not None:
+            training["archive"] = archive.to_json()
         save_checkpoint(out, checkpoint)
         write_card(out, checkpoint)
     return checkpoint

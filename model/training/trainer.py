@@ -193,7 +193,8 @@ class Trainer:
                 f"{config.metric} needs ratings, and not every record to check on is rated",
                 "choose the best epoch by a metric of moments, like MR-full-mAP",
             )
-        self.config, self._val, self._features, self._out = config, tuple(val), features, out
+        self.config, self._features, self._out = config, features, out
+        self._train, self._val = tuple(train), tuple(val)
         self._observer = observer
         check_device(device)
         if device is not None and device.startswith("cuda:"):
@@ -355,6 +356,7 @@ class Trainer:
                 "train_records": len(self._data),
             },
             device=self._accelerator.device,
+            learned=self._train,
             write=self._accelerator.is_main_process,
         )
 

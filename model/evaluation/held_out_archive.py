@@ -1,0 +1,167 @@
+"""A small archive made of held-out windows: does a trained model find more than none does?
+
+Inside one window a model only has to say where; a search has to say in which of many. All
+windows of the held-out records together are searched for each record's sentence, by the
+trained localizer and by the training-free one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from index.types import Background, Localizer, Rivals, Sentence, Span, Vectors, Window
+from index.vectors.everyday import RIVALS, STRANGERS, Yardstick, null_of
+
+from ..datasets.features import Features, step_seconds
+from ..datasets.records import Record
+from ..grounding.training_free import TrainingFreeLocalizer
+
+LOOKED_AT = 8
+"""Windows, those with the best frames, that are localized for a sentence."""
+MOST_QUERIES = 60
+_WINDOW_S = 150.0
+_RIGHT_IOU = 0.5
+
+
+@dataclass(frozen=True)
+class ArchiveCheck:
+    """How often the first hit is right in an archive of held-out windows."""
+
+    queries: int
+    windows: int
+    trained: float
+    """Share of the sentences whose first hit is right with the model."""
+    untrained: float
+    """The same with the training-free localizer."""
+    worse: bool
+    """The model is right less often, by more than chance makes of so few sentences."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for the model's folder and for people."""
+        return asdict(self)
+
+
+def check_on_archive(
+    localizer: Localizer,
+    records: Sequence[Record],
+    learned: Sequence[Record],
+    features: Features,
+) -> ArchiveCheck | None:
+    """Measures whether a model helps a search.
+
+    Args:
+        localizer: The trained model.
+        records: Held out.
+        learned: What it was trained on; their sentences stand for everyday ones.
+        features: Vectors of both.
+
+    Returns:
+        None where it cannot be told: frames and sentences of different spaces, too few
+        sentences, or a single window.
+    """
+    asked = _without_repeats(records, features)
+    bank = _bank(learned, {record.query for record in records}, features)
+    if bank is None or not asked or features.video(asked[0].video).shape[1] != bank.shape[1]:
+        return None
+    archive = _Archive(asked, Yardstick(bank), features)
+    if len(archive.windows) < 2:
+        return None
+    chosen = np.linspace(0, len(asked) - 1, min(len(asked), MOST_QUERIES)).astype(int)
+    right = np.array(
+        [
+            [archive.first_is_right(one, asked[n]) for one in (localizer, TrainingFreeLocalizer())]
+            for n in chosen
+        ],
+        np.float64,
+    )
+    gain = right[:, 0] - right[:, 1]
+    chance = float(gain.std() / np.sqrt(len(gain)))
+    trained, untrained = right.mean(axis=0).tolist()
+    return ArchiveCheck(
+        len(chosen), len(archive.windows), trained, untrained, bool(gain.mean() < -chance)
+    )
+
+
+class _Archive:
+    """All windows of some records, with what is usual among them."""
+
+    def __init__(self, records: Sequence[Record], yardstick: Yardstick, features: Features) -> None:
+        self._features = features
+        self.windows: list[Window] = []
+        self._places: list[tuple[str, float]] = []
+        for record in records:
+            frames = features.video(record.video)
+            duration_s = float(record.duration_s or len(frames))
+            step_s = step_seconds(len(frames), duration_s)
+            length = max(1, round(_WINDOW_S / step_s))
+            for first in range(0, len(frames), length):
+                part = np.asarray(frames[first : first + length], np.float32)
+                times_s = np.arange(len(part), dtype=np.float64) * step_s
+                end_s = min(duration_s - first * step_s, len(part) * step_s)
+                self.windows.append(Window(times_s, part, step_s, end_s))
+                self._places.append((record.video, first * step_s))
+        self._frames: Vectors = np.concatenate([window.vectors for window in self.windows])
+        self._rivals: Rivals = yardstick.rivals
+        self._taken_off, scores = yardstick.measure(self._frames)
+        self._null = null_of(
+            scores.max(axis=0),
+            scores.mean(axis=0, dtype=np.float64),
+            scores.std(axis=0, dtype=np.float64),
+            len(self._frames),
+        )
+        lengths = [len(window.vectors) for window in self.windows]
+        self._starts: npt.NDArray[np.intp] = np.cumsum([0, *lengths[:-1]])
+
+    def first_is_right(self, localizer: Localizer, record: Record) -> bool:
+        """Whether the first hit of a search for a record's sentence is one of its moments."""
+        tokens, pooled = self._features.sentence(record.qid)
+        sentence = Sentence(record.query, np.asarray(pooled, np.float32), tokens)
+        scores = self._frames @ self._rivals.direction(sentence.pooled) - self._taken_off
+        nearest = np.argsort(-np.maximum.reduceat(scores, self._starts))[:LOOKED_AT]
+        background = Background(
+            float(scores.mean()), float(scores.std()), len(scores), self._frames.mean(axis=0),
+            rivals=self._rivals, null=self._null,
+        )  # fmt: skip
+        windows = [self.windows[n] for n in nearest]
+        answers = localizer.localize_all(windows, sentence, background)
+        found = [
+            (proposal.score, self._places[n], proposal.span)
+            for n, answer in zip(nearest, answers, strict=True)
+            for proposal in answer.spans
+        ]
+        if not found:
+            return False
+        _, (video, first_s), span = max(found, key=lambda hit: hit[0])
+        here = Span(span.start_s + first_s, span.end_s + first_s)
+        return video == record.video and any(
+            here.iou(Span(*window)) >= _RIGHT_IOU for window in record.windows
+        )
+
+
+def _without_repeats(records: Sequence[Record], features: Features) -> list[Record]:
+    """One record of each video, none whose footage another one shows too.
+
+    Data sets cut windows from the same video, and the same second is no second place.
+    """
+    seen: set[bytes] = set()
+    kept = []
+    for record in records:
+        frames = {frame.tobytes() for frame in np.asarray(features.video(record.video))}
+        if not frames & seen:
+            seen |= frames
+            kept.append(record)
+    return kept
+
+
+def _bank(learned: Sequence[Record], held_out: set[str], features: Features) -> Vectors | None:
+    """Sentences that were learned from, as a bank of everyday ones; None of too few."""
+    qids = list({r.query: r.qid for r in learned if r.query not in held_out}.values())
+    if len(qids) < RIVALS + STRANGERS:
+        return None
+    draw = np.random.default_rng(0).permutation(len(qids))[: RIVALS + STRANGERS]
+    return np.stack([np.asarray(features.sentence(qids[n])[1], np.float32) for n in draw])
