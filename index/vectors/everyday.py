@@ -45,9 +45,9 @@ _MOST_ALIKE = 0.25
 """Share of the bank that may coincide with another of its sentences; a model that reads so
 few of them says nothing by the rest."""
 _SAME = 0.999
-_SHORT = 0.1
+_SHORT = 0.15
 """Deviations by which three sentences at once fall short of one that is absent: 0.10 (0.07)
-over eight simulated archives of two to a hundred hours."""
+over eight simulated archives of two to a hundred hours, and a little for caution."""
 _NORMAL_80 = 2.563
 """Standard deviations between the first and the last tenth of a normal distribution."""
 

@@ -212,7 +212,8 @@ def test_wrong_requests_are_refused_in_a_line(trained):
         (("train", "--annotations", "none.jsonl", *learn[3:]), "none.jsonl"),
         ((*learn, "--device", "tpu"), "no device 'tpu'"),
         ((*learn, "--metric", "best"), "no metric 'best'"),
-        ((*learn, "--use"), "--use needs --videos"),
+        ((*learn, "--use"), "--use needs --videos or --backbone"),
+        ((*split, "--out", "x", "--videos", ".", "--backbone", "demo"), "belongs to --features"),
         ((*split, "--out", "taken", *features), "holds other things already: holiday.mp4"),
     ):
         ran = gz(*arguments, cwd=folder, code=2)
@@ -373,3 +374,40 @@ def test_what_the_library_cannot_use_is_refused_before_anything_is_made(tmp_path
     (tmp_path / "videos" / "again" / "v0.mkv").touch()
     assert "two files are called v0" in gz(*training, cwd=tmp_path, code=2).stderr.lower()
     assert not (tmp_path / "run").exists()
+
+
+def test_features_whose_backbone_is_named_make_a_model_that_a_search_may_use(tmp_path):
+    make_model(tmp_path / "tiny")
+    make_model(tmp_path / "other", seed=1)
+    (tmp_path / "videos").mkdir()
+    colour_video(tmp_path / "videos" / "v0.mp4", [("red", 2.0)], fps=8)
+    gz("index", "videos", "--model", "tiny", "--device", "cpu", cwd=tmp_path)
+    config = json.loads((tmp_path / "tiny" / "config.json").read_text())
+    dim = config["vision_config"]["hidden_size"]
+    draw = np.random.default_rng(0)
+    rows_ = []
+    for number in range(4):
+        for kind, width in (("video", dim), ("narrow", dim // 2)):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            np.savez(tmp_path / kind / f"v{number}.npz", features=draw.normal(size=(12, width)))
+        (tmp_path / "text").mkdir(exist_ok=True)
+        np.savez(
+            tmp_path / "text" / f"qid{number}.npz",
+            last_hidden_state=draw.normal(size=(3, dim)), pooler_output=draw.normal(size=dim),
+        )  # fmt: skip
+        rows_.append({"qid": number, "query": f"thing {number}", "vid": f"v{number}",
+                      "duration": 12, "relevant_windows": [[2, 6]]})  # fmt: skip
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows_))
+    training = (
+        "train", "--annotations", "mine.jsonl", "--val", "mine.jsonl", "--text-features", "text",
+        "--preset", "small", "--epochs", "1", "--device", "cpu",
+    )  # fmt: skip
+    narrow = (*training, "--features", "narrow", "--out", "no")
+    refused = gz(*narrow, "--backbone", "tiny", cwd=tmp_path, code=2)
+    assert f"but {tmp_path / 'tiny'} makes {dim}" in " ".join(refused.stderr.split())
+    wide = (*training, "--features", "video")
+    refused = gz(*wide, "--backbone", "other", "--use", "--out", "no", cwd=tmp_path, code=7)
+    assert "--use needs the library's own model" in " ".join(refused.stderr.split())
+    gz(*wide, "--backbone", "tiny", "--use", "--out", "run", cwd=tmp_path)
+    found = gz("find", "red thing", "--threshold", "0", "--device", "cpu", "--json", cwd=tmp_path)
+    assert rows(found.stdout)[0]["localizer"] == "run"
