@@ -18,7 +18,7 @@ from ..store.library import Library, Segment
 from ..types import Background, Times, Vectors
 from .background import background_of, lowest_sample, null_in
 from .card import MOST_HITS, on_card
-from .everyday import Yardstick
+from .everyday import LEAST_STD, Yardstick
 from .exact import best_matches, compared, scanned
 from .index_plan import FrameMatch as FrameMatch
 from .index_plan import IndexPlan as IndexPlan
@@ -236,7 +236,7 @@ class VectorCache:
         return replace(
             plain,
             mean=float(scores.mean()),
-            std=float(scores.std()),
+            std=max(float(scores.std()), LEAST_STD),
             rivals=rivals,
             null=null_in(tables, self._alive, searched),
         )

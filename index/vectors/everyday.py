@@ -176,5 +176,5 @@ def null_of(best: Floats, mean: _Wide, std: _Wide, frames: int) -> Null | None:
     """
     if not len(best):
         return None
-    low, middle, high = np.quantile((best - mean) / np.maximum(std, 1e-6), [0.1, 0.5, 0.9])
+    low, middle, high = np.quantile((best - mean) / np.maximum(std, LEAST_STD), [0.1, 0.5, 0.9])
     return Null(float(middle) + _SHORT, float(max(high - low, 1e-3) / _NORMAL_80), frames)
