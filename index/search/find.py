@@ -79,19 +79,21 @@ def find(
     library.check_space(encoder.space)
     scope = choose_videos(library, request)
     plan = parse(request.query)
+    settings = settings or FindSettings()
+    compare = not localizer.knows_model and cache.frames >= settings.least_calibrated_frames
     search = Search(
         request=request,
         scope=scope,
         plan=plan,
         queries=tuple(
-            _query(part, encoder, cache, sentences, scope, compare=not localizer.knows_model)
-            for part in plan.parts
+            _query(part, encoder, cache, sentences, scope, compare) for part in plan.parts
         ),
         source=FrameSource(library),
         encoder=encoder,
         localizer=localizer,
         observer=observer or SilentObserver(),
-        settings=settings or FindSettings(),
+        settings=settings,
+        compare=compare,
     )
     search.observer.searching(len(scope.videos), scope.frames)
     windows = _windows(search, cache)
@@ -157,7 +159,7 @@ def _windows(search: Search, cache: VectorCache) -> list[Candidate]:
     scope, window_s = search.scope, search.localizer.window_s
     settings = search.settings.retrieval
     asked = [query.sentence.pooled for query in search.queries]
-    compare = not search.localizer.knows_model
+    compare = search.compare
     windows: dict[tuple[int, float], Candidate] = {}
     found = [retrieve(cache, vector, scope, window_s, settings, compare) for vector in asked]
     for candidates in found:
@@ -245,18 +247,18 @@ def _uncalibrated(search: Search) -> str:
     """Why nobody can say how often answers like these are right; empty where one can."""
     if search.localizer.knows_model:
         return ""
-    nulls = [query.background.null for query in search.queries]
     least = search.settings.least_calibrated_frames
-    for null in nulls:
-        if null is None:
+    for query in search.queries:
+        frames = query.background.frames
+        if frames < least:
+            return (
+                f"The library holds {frames:,} pictures; with fewer than {least:,} "
+                "nobody can say what is usual in it, nor how often such answers are right"
+            )
+        if query.background.null is None:
             return (
                 "The model does not tell everyday sentences apart, "
                 "so nobody can say how often such answers are right"
-            )
-        if null.frames < least:
-            return (
-                f"The library holds {null.frames:,} pictures; with fewer than {least:,} "
-                "nobody can say what is usual in it, nor how often such answers are right"
             )
     return ""
 

@@ -69,3 +69,5 @@ class Search:
     localizer: Localizer
     observer: FindObserver
     settings: FindSettings
+    compare: bool
+    """Scores are compared with those of everyday sentences."""

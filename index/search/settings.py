@@ -78,5 +78,6 @@ class FindSettings:
     refinement: RefineSettings = field(default_factory=RefineSettings)
     extension: ExtendSettings = field(default_factory=ExtendSettings)
     least_calibrated_frames: int = 1200
-    """Frames of a library (twenty minutes) below which a presence is no probability: what is
-    usual is told from the library itself."""
+    """Frames of a library (twenty minutes) below which scores are not compared with those of
+    everyday sentences, and a presence is no probability: what is usual is told from the library
+    itself, and an event that fills a tenth of it would be."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -100,6 +101,23 @@ def test_a_program_gets_what_find_gives(home: Path, conversation: Conversation) 
     assert code == 0
     assert answer.pop("id") == "x1"
     assert answer == json.loads(out)
+
+
+def test_a_library_of_seconds_is_answered_in_words(home: Path, conversation: Conversation) -> None:
+    answer = conversation.ask("a blue thing")
+    assert answer["calibrated"] is False
+    assert answer["uncalibrated"].startswith("The library holds 14 pictures")
+    asked = ("a blue thing", "--no-refine", "--threshold")
+    for shown in (
+        gz(home, "find", *asked, "0"),
+        gz(home, "shell", "--no-refine", "--threshold", "0", typed="a blue thing\n"),
+        gz(home, "find", *asked, "1"),
+    ):
+        code, out, err = shown
+        assert (code == 0) == bool(out)
+        assert re.search(r"(likely|sure|possible|unlikely)", out + err), out + err
+        assert "%" not in out + err.replace("bar of 100%", "")
+        assert "words stand in place of percentages" in " ".join(err.split())
 
 
 def test_what_pictures_cannot_answer_is_said(home: Path, conversation: Conversation) -> None:
