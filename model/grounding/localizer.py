@@ -26,6 +26,7 @@ from index.types import (
     Window,
 )
 
+from .beside import calibration_beside
 from .checkpoint import Checkpoint, load_checkpoint
 from .decoding import DecodeConfig, Decoded, decode, edge_likelihood
 from .frame_edges import edges_at_frames
@@ -57,6 +58,7 @@ class TrainedLocalizer:
         presence: What the backbone's own cosines say about presence, where that was
             fitted on whole libraries. The checkpoint's presence head was fitted on single
             windows, and the best of a library's many absent windows looks better than one.
+        standing: Takes the place of the checkpoint's own.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class TrainedLocalizer:
         standing: Standing | None = None,
     ) -> None:
         self._checkpoint = checkpoint
-        self._scale = standing or checkpoint.standing
+        self.standing = standing or checkpoint.standing
         self._grounder = checkpoint.grounder.to(device).eval()
         self._device = device
         self._decoding = decoding or DecodeConfig(overlap=0.5)
@@ -84,6 +86,8 @@ class TrainedLocalizer:
     ) -> TrainedLocalizer:
         """The model in a folder, checked against the vectors that it is to read.
 
+        A calibration that lies beside it is used where none is given.
+
         Args:
             folder: What ``gz train`` wrote.
             space: Embedding space of the library.
@@ -91,11 +95,15 @@ class TrainedLocalizer:
             presence: Judges presence in place of the checkpoint's head.
 
         Raises:
-            ModelError: The folder is no grounding model, or was trained on another space.
+            ModelError: The folder is no grounding model, was trained on another space, or its
+                calibration is damaged.
         """
         checkpoint = load_checkpoint(folder)
         check_space(checkpoint, space)
-        return cls(checkpoint, device, presence=presence)
+        beside = calibration_beside(folder)
+        if isinstance(beside, PresenceCalibration):
+            return cls(checkpoint, device, presence=presence or beside)
+        return cls(checkpoint, device, presence=presence, standing=beside)
 
     @property
     def name(self) -> str:
@@ -192,8 +200,8 @@ class TrainedLocalizer:
             inside = deviations[int(first) : max(int(first) + 1, math.ceil(last))]
             behind = math.log(max(quality, MIN_PROBABILITY) / best)
             stands = float(inside.max()) + QUALITY_DEVIATIONS * behind
-            score = self._scale.ranking(stands, null)
-            spans.append(ScoredSpan(span, score, self._scale.presence(stands, null)))
+            score = self.standing.ranking(stands, null)
+            spans.append(ScoredSpan(span, score, self.standing.presence(stands, null)))
         spans.sort(key=lambda proposal: -proposal.score)
         return Localization(tuple(spans), answer.saliency.astype(np.float32))
 

@@ -15,11 +15,12 @@ import numpy.typing as npt
 
 from index.types import Background, Localization, ScoredSpan, Sentence, Span, Vectors, Window
 
+from .beside import calibration_beside
 from .edges import EdgeSettings, tighten
 from .frame_edges import edges_between_frames
 from .logistic import sigmoid
 from .overlap import suppress
-from .presence import CALIBRATION_NAME, PresenceCalibration, frame_witnesses
+from .presence import PresenceCalibration, frame_witnesses
 from .scenes import cut_positions, jump_sizes, novelty, scene_means
 from .standing import Standing
 
@@ -114,8 +115,10 @@ class TrainingFreeLocalizer:
         Raises:
             ModelError: The folder's calibration is damaged.
         """
-        path = folder / CALIBRATION_NAME
-        return cls(calibration=PresenceCalibration.read(path) if path.exists() else None)
+        beside = calibration_beside(folder)
+        if isinstance(beside, PresenceCalibration):
+            return cls(calibration=beside)
+        return cls(standing=beside)
 
     @property
     def name(self) -> str:

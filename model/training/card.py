@@ -9,11 +9,12 @@ from index.errors import ModelError, UsageError
 from index.files import atomic_write
 
 from ..grounding.checkpoint import CONFIG, WEIGHTS, Checkpoint
+from ..grounding.presence import CALIBRATION_NAME
 from .state import read_history
 
 CARD = "README.md"
 CURVES = "training.svg"
-SHARED = (CONFIG, WEIGHTS, CARD, CURVES)
+SHARED = (CONFIG, WEIGHTS, CALIBRATION_NAME, CARD, CURVES)
 """All that leaves the machine, and all that is fetched."""
 
 _KEYS = (
