@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from index.errors import GzError
 
+from .commands.calibrate import calibrate
 from .commands.demo import demo
 from .commands.doctor import doctor
 from .commands.eval import evaluate
@@ -108,6 +109,7 @@ app.command("ls")(ls)
 app.command("demo")(demo)
 app.command("train")(train)
 app.command("eval")(evaluate)
+app.command("calibrate")(calibrate)
 app.command("doctor")(doctor)
 
 

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from index.errors import ModelError, NothingIndexedError
 
+from .calibration import Judge, judge_of, kept_calibration, kept_calibrations
 from .views.render import Screen, shell_quoted, size_text
 
 if TYPE_CHECKING:
     from index.store.library import Library
     from index.types import EmbeddingSpace, Encoder, Localizer
+    from model.grounding.localizer import TrainedLocalizer
+    from model.grounding.standing import Standing
+    from model.grounding.training_free import TrainingFreeLocalizer
     from model.siglip.encoder import SiglipEncoder
 
 
@@ -152,36 +157,67 @@ def open_localizer(
     Raises:
         ModelError: The folder is no grounding model, or one for other vectors.
     """
+    return open_judging(library, grounder, device, note).localizer
+
+
+@dataclass(frozen=True)
+class Judging:
+    """A localizer, and how its answers are calibrated."""
+
+    localizer: TrainingFreeLocalizer | TrainedLocalizer
+    shipped: Standing
+    """What it came with; the library may have put a refit in its place."""
+    judge: Callable[[], Judge]
+    """Whom a refit would belong to."""
+
+
+def open_judging(
+    library: Library | None,
+    grounder: str | None = None,
+    device: str | None = None,
+    note: Callable[[str], None] = lambda _: None,
+) -> Judging:
+    """The localizer as `open_localizer` opens it, with what it came with.
+
+    Raises:
+        ModelError: The folder is no grounding model, or one for other vectors.
+    """
     from .grounding import remembered_grounder
 
     remembered = None if library is None else remembered_grounder(library.folder)
     chosen = grounder or (None if remembered is None else str(remembered))
     if library is None or library.space is None or chosen == UNTRAINED:
-        return open_training_free(library)
+        return _training_free(library)
     if chosen is None:
-        return _carried(library, library.space, device, note) or open_training_free(library)
-    from model.grounding.localizer import TrainedLocalizer
+        return _carried(library, library.space, device, note) or _training_free(library)
     from model.training.card import fetch
 
-    return TrainedLocalizer.open(fetch(chosen), library.space, device or "cpu")
+    return _trained(library, library.space, fetch(chosen), device)
+
+
+def _trained(library: Library, space: EmbeddingSpace, folder: Path, device: str | None) -> Judging:
+    from model.grounding.localizer import TrainedLocalizer
+
+    localizer = TrainedLocalizer.open(folder, space, device or "cpu")
+    return _calibrated(library, localizer, lambda: judge_of(localizer.name, folder, space.id))
 
 
 def _carried(
     library: Library, space: EmbeddingSpace, device: str | None, note: Callable[[str], None]
-) -> Localizer | None:
+) -> Judging | None:
     """The grounding model that the library's model brings along, where it fits."""
     from model.siglip.encoder import model_status
 
     folder = model_status(library.model_spec, space).folder if library.model_spec else None
     if folder is None or not (folder / CARRIED / "model.safetensors").is_file():
         return None
-    from model.grounding.localizer import TrainedLocalizer
-    from model.grounding.presence import CALIBRATION_NAME, PresenceCalibration
+    from model.grounding.beside import calibration_beside
 
-    fitted = folder / CARRIED / CALIBRATION_NAME
-    presence = PresenceCalibration.read(fitted) if fitted.is_file() else None
+    # A damaged calibration is an error; only a grounder that does not fit is passed over.
+    calibration_beside(folder / CARRIED)
+    kept_calibrations(library.folder)
     try:
-        return TrainedLocalizer.open(folder / CARRIED, space, device or "cpu", presence)
+        return _trained(library, space, folder / CARRIED, device)
     except ModelError as error:
         note(
             "The grounding that the model brings along is not used, because "
@@ -191,14 +227,33 @@ def _carried(
 
 
 def open_training_free(library: Library | None) -> Localizer:
-    """The untrained localizer, with the calibration that the library's model carries, if any."""
+    """The untrained localizer, with the calibration of the library or of its model, if any."""
+    return _training_free(library).localizer
+
+
+def _training_free(library: Library | None) -> Judging:
     from model.grounding.training_free import TrainingFreeLocalizer
     from model.siglip.encoder import model_status
 
-    if library is None or not library.model_spec:
-        return TrainingFreeLocalizer()
-    folder = model_status(library.model_spec, library.space).folder
-    return TrainingFreeLocalizer() if folder is None else TrainingFreeLocalizer.beside(folder)
+    folder = None
+    if library is not None and library.model_spec:
+        folder = model_status(library.model_spec, library.space).folder
+    localizer = TrainingFreeLocalizer() if folder is None else TrainingFreeLocalizer.beside(folder)
+    space_id = library.space.id if library is not None and library.space is not None else ""
+    return _calibrated(library, localizer, lambda: judge_of(localizer.name, None, space_id))
+
+
+def _calibrated(
+    library: Library | None,
+    localizer: TrainingFreeLocalizer | TrainedLocalizer,
+    judge: Callable[[], Judge],
+) -> Judging:
+    """The localizer as the library judges by it: a refit of its own wins over what it came with."""
+    shipped = localizer.standing
+    kept = None if library is None else kept_calibration(library.folder, judge)
+    if kept is not None:
+        localizer.standing = kept.standing
+    return Judging(localizer, shipped, judge)
 
 
 def _calm_libraries(screen: Screen) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from .calibration import CALIBRATED
 from .grounding import REMEMBERED
 from .views.find import FindView
 from .views.render import Screen
@@ -23,8 +24,8 @@ class Searcher:
     """Answers queries to one library; what is slow to open is opened once.
 
     Between two queries it notices that the library has changed, was begun anew or
-    got another grounder. The result of each query that a person asks is remembered for
-    ``gz export-clips``.
+    got another grounder or calibration. The result of each query that a person asks is
+    remembered for ``gz export-clips``.
 
     Args:
         screen: Where notes and progress go.
@@ -154,11 +155,11 @@ class Searcher:
         return library, encoder
 
     def _state_of_files(self) -> tuple[object, ...]:
-        """Changes when another library lies there, or when it uses another grounder."""
+        """Changes when another library lies there, or when it judges by another model."""
         from index.store.schema import DATABASE_NAME
 
         state: list[object] = []
-        for name in (DATABASE_NAME, REMEMBERED):
+        for name in (DATABASE_NAME, REMEMBERED, CALIBRATED):
             try:
                 stat = (self._library_dir / name).stat()
             except OSError:

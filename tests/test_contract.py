@@ -96,7 +96,14 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
     "gz_cli": (
         {"app.py"},
         {"commands"},
-        {"searcher.py", "opening.py", "options.py", "grounding.py", "failures.py"},
+        {
+            "searcher.py",
+            "opening.py",
+            "options.py",
+            "grounding.py",
+            "calibration.py",
+            "failures.py",
+        },
         {"views"},
         {"__init__.py"},
     ),

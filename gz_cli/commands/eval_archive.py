@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,19 +68,43 @@ def measure_library(
         NothingIndexedError: There is nothing to search.
         ModelError: The library's model is missing or does not match.
     """
-    from model.evaluation.archive import Asked, archive_report
+    from model.evaluation.archive import archive_report
 
-    wanted = _wanted(screen, records, library_dir)
+    wanted = wanted_of(screen, records, library_dir)
     asked = []
     localizer = ""
-    with Searcher(screen, library_dir, device, grounder) as searcher, screen.progress() as progress:
-        for number, query in enumerate(wanted, 1):
-            result = searcher.measure(_request(query.query, refine=refine))
-            asked.append(Asked(query.query, query.truth, _answers(result)))
-            localizer = result.localizer
-            progress.update(number / len(wanted), f"{number:,} of {len(wanted):,} queries asked")
+    for query, result in ask_all(screen, library_dir, wanted, grounder, device, refine=refine):
+        asked.append(as_asked(query, result))
+        localizer = result.localizer
     report = {**archive_report(asked), "localizer": localizer, "refined": refine}
     return MeasuredLibrary(wanted, tuple(asked), report, localizer)
+
+
+def ask_all(
+    screen: Screen,
+    library_dir: Path,
+    wanted: Sequence[Wanted],
+    grounder: str | None,
+    device: str | None,
+    *,
+    refine: bool,
+) -> Iterator[tuple[Wanted, FindResult]]:
+    """Every query with what the library answers, whatever its presence.
+
+    Raises:
+        GzError: As `measure_library`.
+    """
+    with Searcher(screen, library_dir, device, grounder) as searcher, screen.progress() as progress:
+        for number, query in enumerate(wanted, 1):
+            yield query, searcher.measure(_request(query.query, refine=refine))
+            progress.update(number / len(wanted), f"{number:,} of {len(wanted):,} queries asked")
+
+
+def as_asked(wanted: Wanted, result: FindResult) -> Asked:
+    """A query with its answers, as they are measured."""
+    from model.evaluation.archive import Asked
+
+    return Asked(wanted.query, wanted.truth, _answers(result))
 
 
 def write_answers(measured: MeasuredLibrary, path: Path) -> None:
@@ -117,7 +141,7 @@ def _answers(result: FindResult) -> tuple[Any, ...]:
     )
 
 
-def _wanted(screen: Screen, records: Sequence[Record], library_dir: Path) -> tuple[Wanted, ...]:
+def wanted_of(screen: Screen, records: Sequence[Record], library_dir: Path) -> tuple[Wanted, ...]:
     """The queries of all records, each once; rows about videos that are not there are left out."""
     from index.types import Span
     from model.evaluation.archive import Moment
@@ -129,7 +153,7 @@ def _wanted(screen: Screen, records: Sequence[Record], library_dir: Path) -> tup
     for record in records:
         truth: tuple[Moment, ...] = ()
         if record.windows:
-            paths = names.get(record.video, set())
+            paths = names.get(record.video) or names.get(str(Path(record.video).absolute()), set())
             if len(paths) != 1:
                 counts = unclear if paths else missing
                 counts[record.video] = counts.get(record.video, 0) + 1
@@ -163,13 +187,13 @@ def _names(library_dir: Path) -> dict[str, set[str]]:
 
 
 def _names_of(row: VideoRow) -> set[str]:
-    """With and without the suffix, also of its copies, which are found as the same video."""
+    """Its path, its name with and without the suffix; also of its copies, found as the same."""
     from model.datasets.annotations import video_name
 
     found = set()
     for path in (row.path, *row.also_at):
         file = Path(os.fsdecode(path))
-        found |= {file.name, file.stem, video_name(file.name)}
+        found |= {str(file), file.name, file.stem, video_name(file.name)}
     return found
 
 

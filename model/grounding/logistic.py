@@ -27,13 +27,16 @@ def sigmoid(log_odds: float | Floats) -> float | Floats:
     return chance if isinstance(log_odds, np.ndarray) else float(chance)
 
 
-def fit_logistic(design: Floats, outcome: Bools, ridge: Floats) -> Floats:
+def fit_logistic(
+    design: Floats, outcome: Bools | Floats, ridge: Floats, toward: Floats | float = 0.0
+) -> Floats:
     """Weights that maximise the penalised likelihood of what happened, by Newton's method.
 
     Args:
         design: float64 [N, K], what is known of each case.
-        outcome: bool [N], what happened.
-        ridge: float64 [K], pull of each weight towards 0.
+        outcome: bool [N], what happened; or float64 [N], how likely it is that it did.
+        ridge: float64 [K], pull of each weight.
+        toward: float64 [K], where they are pulled; by default to 0.
 
     Returns:
         float64 [K].
@@ -41,7 +44,7 @@ def fit_logistic(design: Floats, outcome: Bools, ridge: Floats) -> Floats:
     weights = np.zeros(design.shape[1])
     for _ in range(_STEPS):
         chance = sigmoid(design @ weights)
-        slope = design.T @ (outcome - chance) - ridge * weights
+        slope = design.T @ (outcome - chance) - ridge * (weights - toward)
         curvature = (design * (chance * (1 - chance))[:, None]).T @ design + np.diag(ridge)
         step = np.linalg.solve(curvature + _SETTLED * np.eye(len(ridge)), slope)
         weights = weights + np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
