@@ -117,12 +117,7 @@ def refit(shipped: Standing, evidence: Floats, right: Bools) -> Standing:
             ridge = np.array([_PINNED, _RIDGE[1]])
             toward = np.array([_LEAST_SLOPE, shipped.shift])
     slope = max(float(weights[0]), _LEAST_SLOPE)
-    return replace(
-        shipped,
-        slope=slope,
-        shift=float(weights[1]),
-        model_weight=shipped.model_weight * slope / shipped.slope,
-    )
+    return replace(shipped, slope=slope, shift=float(weights[1]))
 
 
 def _evidence(now: Standing, presence: Sequence[float]) -> Floats:

@@ -54,14 +54,18 @@ class Standing:
             null: What the searched videos give to questions that they do not answer.
         """
         low = null.middle - self.reach * null.spread
-        high = self.middle + self.reach * self.spread
-        value = min(max(deviations, low), max(low, high))
-        chance = _density(value, null.middle, null.spread)
-        right = self.share * _density(value, self.middle, self.spread)
-        right *= _below(value, null.middle, null.spread)
+        high = max(low, self.middle + self.reach * self.spread)
+        own, chance = 1 / self.spread**2, 1 / null.spread**2
+        if own != chance:
+            # On the far side of here the wider of two normal densities wins again.
+            turn = (null.middle * chance - self.middle * own) / (chance - own)
+            low, high = (max(low, turn), high) if own < chance else (low, min(high, turn))
+        value = max(min(deviations, high), low)
+        right = _log_density(value, self.middle, self.spread)
+        right += math.log(self.share) + math.log(_below(value, null.middle, null.spread))
         beaten = self.share * _below(value, self.middle, self.spread)
-        wrong = chance * (beaten + 1 - self.share)
-        return math.log(max(right, _TINY)) - math.log(max(wrong, _TINY))
+        wrong = _log_density(value, null.middle, null.spread) + math.log(beaten + 1 - self.share)
+        return right - wrong
 
     def presence(self, deviations: float, null: Null) -> float:
         """What people are told, 0 to 1."""
@@ -100,9 +104,9 @@ def standing_from_json(values: dict[str, Any]) -> Standing:
     return standing
 
 
-def _density(value: float, middle: float, spread: float) -> float:
-    return math.exp(-0.5 * ((value - middle) / spread) ** 2) / (spread * math.sqrt(2 * math.pi))
+def _log_density(value: float, middle: float, spread: float) -> float:
+    return -0.5 * ((value - middle) / spread) ** 2 - math.log(spread)
 
 
 def _below(value: float, middle: float, spread: float) -> float:
-    return 0.5 * math.erfc((middle - value) / (spread * math.sqrt(2)))
+    return max(0.5 * math.erfc((middle - value) / (spread * math.sqrt(2))), _TINY)

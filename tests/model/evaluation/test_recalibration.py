@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from index.types import Null, Span
+from index.types import Span
 from model.evaluation.archive import Answer, Asked, Moment
 from model.evaluation.recalibration import recalibrate, refit
 from model.grounding.logistic import fit_logistic, sigmoid
@@ -66,17 +66,6 @@ def test_evidence_that_misleads_never_turns_the_ranks_round():
     fitted = refit(SHIPPED, evidence, ~right)
     assert 0 < fitted.slope < 0.1
     assert np.mean(told(fitted, evidence)) == pytest.approx(np.mean(~right), abs=0.1)
-
-
-def test_a_trained_models_own_word_is_scaled_along():
-    trained = Standing(slope=0.8, model_weight=0.4)
-    fitted = refit(trained, *outcomes(400, 0.5, 0))
-    assert fitted.model_weight / fitted.slope == pytest.approx(0.4 / 0.8)
-    null = Null(4.0, 0.4, 5000)
-    for standing in (trained, fitted):
-        presences = [standing.presence(d, null, m) for d, m in ((4, 0), (4.5, 2), (5, 1))]
-        rankings = [standing.ranking(d, null, m) for d, m in ((4, 0), (4.5, 2), (5, 1))]
-        assert np.argsort(presences).tolist() == np.argsort(rankings).tolist()
 
 
 def test_before_and_after_are_measured_on_queries_that_no_fit_has_seen():

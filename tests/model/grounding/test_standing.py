@@ -17,26 +17,18 @@ NULLS = st.builds(Null, st.floats(2.5, 5.0), st.floats(0.2, 0.6), st.just(36_000
 SCORES = st.floats(-2.0, 12.0)
 
 
-@given(null=NULLS, scores=st.lists(SCORES, min_size=2, max_size=8), logit=st.floats(-9, 9))
-def test_a_higher_score_is_never_less_sure(null, scores, logit):
-    standing = Standing(model_weight=0.3)
-    sure = [standing.presence(score, null, logit) for score in sorted(scores)]
+@given(null=NULLS, scores=st.lists(SCORES, min_size=2, max_size=8))
+def test_a_higher_score_is_never_less_sure(null, scores):
+    standing = Standing()
+    sure = [standing.presence(score, null) for score in sorted(scores)]
     assert all(0 <= presence <= 1 for presence in sure)
     assert all(after >= before - 1e-6 for before, after in pairwise(sure))
 
 
-@pytest.mark.xfail(reason="the floor under small densities is felt from six deviations on")
 @given(null=NULLS, scores=st.lists(SCORES, min_size=2, max_size=8, unique=True))
 def test_a_higher_score_never_ranks_lower(null, scores):
     ranks = [Standing().ranking(score, null) for score in sorted(scores)]
     assert ranks == sorted(ranks)
-
-
-@given(null=NULLS, score=SCORES, logit=st.floats(0, 9), more=st.floats(0, 5))
-def test_a_trained_model_that_is_surer_makes_the_answer_surer(null, score, logit, more):
-    standing = Standing(model_weight=0.3)
-    surer = standing.presence(score, null, logit + more)
-    assert surer >= standing.presence(score, null, logit) - 1e-9
 
 
 @given(score=st.floats(4.8, 7.0), middle=st.floats(3.5, 4.5), spread=st.floats(0.25, 0.45))
@@ -59,7 +51,6 @@ def test_what_absent_questions_reach_is_not_believed_and_what_scenes_reach_is():
         share=st.floats(0.1, 0.9),
         slope=st.floats(0.1, 3),
         shift=st.floats(-3, 3),
-        model_weight=st.floats(0, 1),
     )
 )
 def test_a_calibration_is_read_as_it_was_written(standing):
