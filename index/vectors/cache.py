@@ -52,6 +52,7 @@ class VectorCache:
     def _show(self, shelves: list[Shelf], current: list[Segment]) -> None:
         self._shelves = shelves
         self._card: Any = None  # a copy shows what the first shelf was
+        self._sample: tuple[Vectors, npt.NDArray[np.float32]] | None = None
         self._alive = [shelf.table.matching(current) for shelf in shelves]
         yardstick = Yardstick(shelves[0].table.bank) if shelves else None
         self._rivals = yardstick.rivals if yardstick else None
@@ -225,8 +226,10 @@ class VectorCache:
             compare: Compare with everyday sentences, where frames were measured by them.
         """
         tables = [shelf.table for shelf in self._shelves]
-        half, taken_off = lowest_sample(tables, self._alive)
-        vectors = half.astype(np.float32)
+        if self._sample is None:
+            half, share = lowest_sample(tables, self._alive)
+            self._sample = half.astype(np.float32), share
+        vectors, taken_off = self._sample
         plain = background_of(vectors, query, self.frames, logit_scale, logit_bias)
         rivals = self._rivals if compare else None
         if rivals is None:
