@@ -163,8 +163,6 @@ class Null:
 
     middle: float
     spread: float
-    frames: int
-    """Frames in the library; of a few minutes nobody can say what is usual in them."""
 
 
 @dataclass(frozen=True)

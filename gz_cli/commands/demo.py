@@ -15,7 +15,7 @@ import typer
 from index.errors import UsageError
 
 from ..options import DebugOption, JsonOption, QuietOption, settings_of
-from ..views.demo import WAYS, DemoOutcome, Way, show_intro, show_outcome
+from ..views.demo import ANY_OTHER, WAYS, DemoOutcome, Way, show_intro, show_outcome
 from ..views.render import Screen
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _index(screen: Screen, folder: Path, archive: DemoArchive) -> IndexSummary:
 def _find_all(
     screen: Screen, folder: Path, archive: DemoArchive
 ) -> dict[Way, dict[DemoQuery, FindResult]]:
-    """The answers to every query in every way; the last one is what `gz find` does."""
+    """The answers to every query in every way."""
     from index.search.find import find
     from index.store.sentences import SentenceCache
     from index.types import FindRequest
@@ -144,18 +144,20 @@ def _find_all(
 
     from ..opening import open_encoder_of, open_library, open_localizer, open_training_free
 
-    found: dict[Way, dict[DemoQuery, FindResult]] = {way: {} for way in WAYS}
+    ways = (*WAYS, ANY_OTHER)
+    found: dict[Way, dict[DemoQuery, FindResult]] = {way: {} for way in ways}
     with open_library(folder / "library") as library, screen.progress() as progress:
         encoder = open_encoder_of(screen, library, None)
         cache = VectorCache.load(library, everyday=lambda: everyday_of(encoder, screen.note))
         sentences = SentenceCache(folder / "library")
-        localizers = {True: open_localizer(library), False: open_training_free(library)}
+        trained, untrained = open_localizer(library), open_training_free(library)
+        unfitted = open_training_free(None)
         for number, query in enumerate(archive.queries, 1):
             share = (number - 1) / len(archive.queries)
             progress.update(share, f"finding {number} of {len(archive.queries)}: {query.text}")
-            for way in WAYS:
+            for way in ways:
                 request = FindRequest(query.text, limit=5, refine=way.refine)
-                localizer = localizers[way.trained]
+                localizer = (trained if way.trained else untrained) if way.fitted else unfitted
                 found[way][query] = find(library, cache, encoder, localizer, request, sentences)
     return found
 

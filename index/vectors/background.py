@@ -83,4 +83,4 @@ def null_in(
         return None
     mean_all = np.sum(mean, axis=0) / frames
     spread = np.sqrt(np.maximum(np.sum(square, axis=0) / frames - mean_all**2, 0.0))
-    return null_of(together.max(axis=0), mean_all, spread, frames)
+    return null_of(together.max(axis=0), mean_all, spread)

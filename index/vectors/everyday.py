@@ -162,14 +162,13 @@ def unit(vectors: Vectors) -> Vectors:
     return scaled
 
 
-def null_of(best: Floats, mean: _Wide, std: _Wide, frames: int) -> Null | None:
+def null_of(best: Floats, mean: _Wide, std: _Wide) -> Null | None:
     """How the questions that no scene answers score in some videos.
 
     Args:
         best: float32 [questions], of the searched videos.
         mean: float64 [questions], over the whole library.
         std: float64 [questions], likewise.
-        frames: Frames in the whole library.
 
     Returns:
         None where there are no such questions.
@@ -177,4 +176,4 @@ def null_of(best: Floats, mean: _Wide, std: _Wide, frames: int) -> Null | None:
     if not len(best):
         return None
     low, middle, high = np.quantile((best - mean) / np.maximum(std, LEAST_STD), [0.1, 0.5, 0.9])
-    return Null(float(middle) + _SHORT, float(max(high - low, 1e-3) / _NORMAL_80), frames)
+    return Null(float(middle) + _SHORT, float(max(high - low, 1e-3) / _NORMAL_80))

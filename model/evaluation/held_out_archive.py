@@ -112,7 +112,6 @@ class _Archive:
             scores.max(axis=0),
             scores.mean(axis=0, dtype=np.float64),
             scores.std(axis=0, dtype=np.float64),
-            len(self._frames),
         )
         lengths = [len(window.vectors) for window in self.windows]
         self._starts: npt.NDArray[np.intp] = np.cumsum([0, *lengths[:-1]])

@@ -51,6 +51,14 @@ def test_training_pays(kept: tuple[Path, dict[str, Any], str]) -> None:
     assert ways[True, True] == {"trained": True, "refined": True, **kept[1]["scores"]}
 
 
+def test_what_any_other_model_would_get_is_shown_beside(
+    kept: tuple[Path, dict[str, Any], str],
+) -> None:
+    other = kept[1]["as_any_other_model"]
+    assert other["R1@0.5"] >= 0.6
+    assert other["lost"] <= 0.1
+
+
 def test_its_clips_are_cut_and_verified(kept: tuple[Path, dict[str, Any], str]) -> None:
     folder, result, _ = kept
     assert result["clips"] == result["clips_verified"] == 3

@@ -8,12 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from gz_cli.views.demo import WAYS, DemoOutcome, show_intro, show_outcome
+from gz_cli.views.demo import ANY_OTHER, WAYS, DemoOutcome, show_intro, show_outcome
 from gz_cli.views.render import Screen
 from index.types import FindRequest, FindResult, Hit, Span
 from model.demo.archive import DemoQuery, DemoScores
 
 SCORES = DemoScores(47, 20, 0.94, 0.94, 1.0, 0.9, 0.06, 0.14)
+OTHER = DemoScores(47, 20, 0.72, 0.61, 1.0, 0.43, 0.02, 0.3)
 LONG = "on the right is a white cone on the seaside after a purple box side by side with the cone"
 TRUTH = Path("/demo/videos/lobby-camera.mp4")
 
@@ -40,7 +41,7 @@ def outcome() -> DemoOutcome:
         answers[absent] = answer(absent)
     invented = DemoQuery("a blue egg", None, (), "absent")
     answers[invented] = answer(invented, (TRUTH.name, span))
-    scores = dict.fromkeys(WAYS, SCORES)
+    scores = dict.fromkeys(WAYS, SCORES) | {ANY_OTHER: OTHER}
     return DemoOutcome(cast(Any, None), cast(Any, None), answers, scores, (), {"find": 40.0})
 
 
@@ -58,6 +59,20 @@ def test_the_summary_comes_first_and_all_fits_into_80_columns(
     assert ("a star moves 3" in shown.out) == every
     assert ("--all shows all" in shown.err) != every
     assert shown.out.count("lobby-camera.mp4 01:01.2-01:09.3") == (13 if every else 4)
+
+
+def test_what_any_other_model_gets_is_said_apart(capfd: pytest.CaptureFixture[str]) -> None:
+    show_outcome(Screen(), outcome(), 7, None, False)
+    shown = capfd.readouterr()
+    assert "72%" not in shown.out
+    said = " ".join(shown.err.split())
+    assert "As any other model" in said
+    assert "first hit right 72%, tight 61%, absent events not found 43%" in said
+    show_outcome(Screen(as_json=True), outcome(), 7, None, False)
+    fields = json.loads(capfd.readouterr().out)
+    assert [way["R1@0.5"] for way in fields["compared"]] == [0.94] * 4
+    assert fields["scores"]["R1@0.5"] == 0.94
+    assert fields["as_any_other_model"]["R1@0.5"] == 0.72
 
 
 def test_every_kind_of_answer_is_named(capfd: pytest.CaptureFixture[str]) -> None:
