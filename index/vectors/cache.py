@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..errors import GzError
 from ..store.library import Library, Segment
 from ..types import Background, Times, Vectors
-from .background import background_of, lowest_sample, null_in
+from .background import background_of, lowest_sample, null_in, usual
 from .card import MOST_HITS, on_card
 from .everyday import LEAST_STD, Yardstick
 from .exact import best_matches, compared, scanned
@@ -236,10 +236,11 @@ class VectorCache:
             return plain
         searched = [self._chosen(number, video_ids) for number in range(len(tables))]
         scores = vectors @ rivals.direction(query) - taken_off
+        mean, std = usual(scores)
         return replace(
             plain,
-            mean=float(scores.mean()),
-            std=max(float(scores.std()), LEAST_STD),
+            mean=mean,
+            std=max(std, LEAST_STD),
             rivals=rivals,
             null=null_in(tables, self._alive, searched),
         )

@@ -97,7 +97,7 @@ def standing_from_json(values: dict[str, Any]) -> Standing:
             or not (0 < standing.cut <= 1)
         ):
             raise ValueError("it holds numbers that make no sense")
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise ModelError(
             f"damaged calibration: {error}", "calibrate again: gz calibrate --queries FILE"
         ) from error

@@ -117,3 +117,15 @@ def test_pictures_that_are_all_alike_are_searched_and_show_nothing(tmp_path, fra
         presences = [ask(library, cache, number).hits[0].presence for number in range(4)]
     assert background.std > 0
     assert max(presences) < 0.5
+
+
+@pytest.mark.parametrize("length", [20, 80, 120])
+def test_an_event_that_fills_a_tenth_of_a_library_does_not_raise_its_own_bar(tmp_path, length):
+    with real_units.open_library(tmp_path) as library:
+        real_units.add(library, "v", video(1300, 1, {0: 0.2}, at=600, length=length))
+        cache = load(library)
+        present, absent = ask(library, cache, 0), ask(library, cache, 1)
+    assert present.uncalibrated == ""
+    assert present.hits[0].presence > 0.8
+    assert present.hits[0].span.start_s == pytest.approx(600, abs=5)
+    assert absent.hits[0].presence < 0.5
