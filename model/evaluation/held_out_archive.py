@@ -26,6 +26,8 @@ LOOKED_AT = 8
 MOST_QUERIES = 60
 _WINDOW_S = 150.0
 _RIGHT_IOU = 0.5
+_SURE = 2.0
+"""Standard errors by which a model must find less, sentence by sentence, to be called worse."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def check_on_archive(
     chance = float(gain.std() / np.sqrt(len(gain)))
     trained, untrained = right.mean(axis=0).tolist()
     return ArchiveCheck(
-        len(chosen), len(archive.windows), trained, untrained, bool(gain.mean() < -chance)
+        len(chosen), len(archive.windows), trained, untrained, bool(gain.mean() < -_SURE * chance)
     )
 
 
