@@ -2,7 +2,8 @@
 
 Splitting is conservative: a sentence is only taken apart where both sides can be
 events of their own. "the day before yesterday", "before-and-after photo" and
-"stands before a judge" stay whole, and so does everything inside quotes.
+"stands before a judge" stay whole, and so does everything inside quotes: a side that is
+in quotes from end to end is one part, without them.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ _TAIL_ADVERB = re.compile(
     re.I,
 )
 _QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|«[^»]*»|(?<!\w)'[^']*'(?!\w)")
+_MASK = "·"
+"""Stands for what is quoted; of no word, so that no idiom is read into it."""
 
 _NOT_EVENTS = frozenset(
     re.findall(
@@ -83,7 +86,7 @@ def parse(sentence: str) -> QueryPlan:
     in which both go on. Anything else comes back whole as ``single``.
     """
     text = " ".join(sentence.split())
-    masked = _QUOTED.sub(lambda m: "x" * len(m.group()), text)
+    masked = _QUOTED.sub(lambda m: _MASK * len(m.group()), text)
     return (
         _split_leading(text, masked)
         or _split_then(text, masked)
@@ -163,6 +166,8 @@ def _drop_tail_adverb(text: str) -> str:
 
 def _clean(part: str) -> str:
     part = part.strip(" ,;.!?…")
+    if _QUOTED.fullmatch(part):
+        return part[1:-1].strip()
     return re.sub(r"^(?:and|but|then)\s+", "", part, flags=re.I)
 
 

@@ -29,6 +29,14 @@ from index.search.query import QueryPlan, parse
         ("while it rains, she sings", ("she sings", "it rains"), "while", (0, 1)),
         ("a man sleeps during the lecture", ("a man sleeps", "the lecture"), "while", (0, 1)),
         ('sign saying "back then now" before a crash', None, "then", (0,)),
+        (
+            '"he eats, then sleeps" before "a crash"',
+            ("he eats, then sleeps", "a crash"),
+            "then",
+            (0,),
+        ),
+        ("“a dog” after «cat»", ("cat", "a dog"), "then", (1,)),
+        ('"he sits" after "she ran"', ("she ran", "he sits"), "then", (1,)),
     ],
 )
 def test_order_queries_are_split(sentence, parts, relation, answer):
