@@ -94,9 +94,9 @@ def world(tmp_path_factory):
     return folder
 
 
-def bench(world, *options):
+def bench(world, *options, program="bench_archive.py"):
     ran = subprocess.run(
-        [sys.executable, BENCHMARKS / "bench_archive.py", world / "archive", *options, "--json"],
+        [sys.executable, BENCHMARKS / program, world / "archive", *options, "--json"],
         capture_output=True,
         text=True,
         timeout=120,
@@ -179,3 +179,12 @@ def test_what_the_archive_does_not_ask_is_another_sentence_of_its_language(world
         simulated.SimulatedEncoder(archive).encode_sentence("a bus stops")
     with pytest.raises(RuntimeError, match="no pictures"):
         encoder.encode_pictures([])
+
+
+def test_order_is_asked_of_an_archive_in_three_ways(world):
+    facts = bench(world, "--text", world / "text.npz", "--each", "4", program="bench_order.py")
+    assert facts["queries_right"] == facts["queries_turned"] == 4
+    assert facts["queries_apart"] == 6
+    assert facts["right_first"] >= 75
+    told = ("right_lost", "turned_found", "apart_found", "auroc", "ece")
+    assert all(0 <= facts[name] <= 100 for name in told)

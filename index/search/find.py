@@ -29,6 +29,7 @@ from .moments import (
     single,
     surest_first,
 )
+from .order import Links
 from .query import QueryPlan, parse
 from .refine import refine
 from .request import check_request
@@ -201,6 +202,9 @@ def _moments(search: Search, windows: Sequence[Candidate]) -> list[Moment]:
         for video_id, parts in proposals.items()
         for moment in join(scope.videos[video_id], [distinct_spans(part) for part in parts], plan)
     ]
+    if plan.relation == "then":
+        links = Links(proposals, scope, plan, [query.most for query in search.queries])
+        chains = [links.judged(chain) for chain in chains]
     return surest_first(distinct(chains))
 
 
@@ -232,10 +236,7 @@ def _result(search: Search, moments: Sequence[Moment], notes: Sequence[str]) -> 
         best_guess=None if hits or not ordered else ordered[0],
         searched_videos=len(scope.videos),
         searched_frames=scope.frames,
-        searched_s=sum(
-            max(0.0, end_s - start_s)
-            for start_s, end_s in map(scope.bounds_s, scope.videos.values())
-        ),
+        searched_s=scope.length_s,
         localizer=search.localizer.name,
         uncalibrated=_uncalibrated(search),
         space_id=search.encoder.space.id,

@@ -33,6 +33,10 @@ class OrderPrior:
     least_overlap: float = 0.3
     """Share of the shorter event that two at once must overlap."""
 
+    def most_s(self, plan: QueryPlan) -> float:
+        """Longest time between two parts of a plan, in seconds."""
+        return self.most_gap_s if len(plan.answer) > 1 else self.most_wait_s
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -52,8 +56,7 @@ class Moment:
         span = _answer(parts, plan)
         if span is None:
             return self
-        presence = math.prod(part.presence for part in parts)
-        return replace(self, parts=parts, span=span, presence=presence, refined=True)
+        return replace(self, parts=parts, span=span, refined=True)
 
 
 def single(video: VideoRow, proposal: ScoredSpan) -> Moment:
@@ -138,8 +141,9 @@ def join(
 ) -> list[Moment]:
     """Moments of one video in which every part happens, in the order asked.
 
-    The presence of a moment is the product of its parts' presences: all are needed.
-    Its score is the soft minimum of theirs less a penalty for distance.
+    The presence of a moment is the product of its parts' presences: all are needed. Of
+    parts in an order more can be said (`order.Links`). Its score is the soft minimum of
+    theirs less a penalty for distance.
 
     Args:
         video: The video that all proposals belong to.
@@ -153,25 +157,31 @@ def join(
     chains = [((part,), 0.0) for part in proposals[0]] if proposals else []
     for following in proposals[1:]:
         longer = [
-            ((*parts, part), cost + step)
-            for parts, cost in chains
+            ((*parts, part), paid + step)
+            for parts, paid in chains
             for part in following
             if (step := _cost(parts[-1].span, part.span, plan, prior)) is not None
         ]
         longer.sort(key=lambda chain: -_joint_score(*chain))
         chains = longer[:limit]
     moments = []
-    for parts, cost in chains:
+    for parts, paid in chains:
         span = _answer(parts, plan)
         if span is not None:
             presence = math.prod(part.presence for part in parts)
-            moments.append(Moment(video, parts, span, _joint_score(parts, cost), presence))
+            moments.append(Moment(video, parts, span, _joint_score(parts, paid), presence))
     return sorted(moments, key=_rank)[:limit]
 
 
-def _joint_score(parts: Sequence[ScoredSpan], cost: float) -> float:
+def _joint_score(parts: Sequence[ScoredSpan], paid: float) -> float:
     lowest = min(part.score for part in parts)
-    return lowest - math.log(sum(math.exp(lowest - part.score) for part in parts)) - cost
+    return lowest - math.log(sum(math.exp(lowest - part.score) for part in parts)) - paid
+
+
+def distance_cost(parts: Sequence[ScoredSpan], plan: QueryPlan, prior: OrderPrior) -> float:
+    """What the distances between parts that fit the plan cost in score."""
+    pairs = itertools.pairwise(part.span for part in parts)
+    return sum(_cost(first, second, plan, prior) or 0.0 for first, second in pairs)
 
 
 def _cost(first: Span, second: Span, plan: QueryPlan, prior: OrderPrior) -> float | None:
@@ -183,8 +193,7 @@ def _cost(first: Span, second: Span, plan: QueryPlan, prior: OrderPrior) -> floa
     if not in_order or shared > prior.most_overlap:
         return None
     gap_s = max(0.0, second.start_s - first.end_s)
-    most_s = prior.most_gap_s if len(plan.answer) > 1 else prior.most_wait_s
-    if gap_s > most_s:
+    if gap_s > prior.most_s(plan):
         return None
     return math.log1p(max(0.0, gap_s - prior.near_s) / prior.near_s)
 

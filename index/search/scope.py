@@ -41,6 +41,12 @@ class Scope:
         return self.after_s, min(self.before_s, video.duration_s)
 
     @property
+    def length_s(self) -> float:
+        """Seconds that are searched, of all videos together."""
+        bounds_s = map(self.bounds_s, self.videos.values())
+        return sum(max(0.0, end_s - start_s) for start_s, end_s in bounds_s)
+
+    @property
     def limited(self) -> bool:
         """True when only a stretch of each video is searched."""
         return self.after_s > 0 or self.before_s != float("inf")

@@ -425,6 +425,18 @@ def test_both_events_must_be_there(archive):
     assert result.best_guess is None or result.best_guess.presence < 0.5
 
 
+def test_the_wrong_order_is_not_there_however_well_accidents_fit(archive):
+    """Both events surely happen, so what resembles them elsewhere is no evidence."""
+    for number in range(12):
+        archive.add(f"{number}.mp4", [("grey", 200)], noise=0.5, seed=number)
+    story = [("grey", 60), ("red", 20), ("grey", 60), ("blue", 20), ("grey", 60)]
+    there = archive.add("there.mp4", story, noise=0.5, seed=99)
+    for sentence in ("red before blue", "red then blue"):
+        assert [hit.path for hit in archive.find(sentence).hits][:1] == [there]
+    for sentence in ("blue before red", "blue then red"):
+        assert archive.find(sentence).hits == ()
+
+
 def test_events_in_different_windows_are_joined(archive):
     archive.add("far.mp4", [("grey", 300), ("red", 10), ("grey", 700), ("blue", 15), ("grey", 90)])
     hits = archive.find("red before blue").hits
