@@ -12,8 +12,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from ..types import ScoredSpan, VideoRow
 from .moments import Moment, OrderPrior, distance_cost
 from .query import QueryPlan
@@ -61,17 +59,22 @@ class Links:
         self._scope, self._plan, self._most = scope, plan, most
         self._prior = prior or OrderPrior()
         self._belief = belief or OrderBelief()
-        self._proposals = proposals
+        self._places = {
+            video_id: [[(span.span, _log_odds(span)) for span in part] for part in parts]
+            for video_id, parts in proposals.items()
+        }
         self._searched_s = max(scope.length_s, self._belief.least_s)
-        bests = [
-            [
-                (max(_log_odds(span) for span in parts[number]), video_id)
-                for video_id, parts in proposals.items()
-                if parts[number]
-            ]
+        self._best_videos = [
+            sorted(
+                (
+                    (max(odds for _, odds in parts[number]), video_id)
+                    for video_id, parts in self._places.items()
+                    if parts[number]
+                ),
+                reverse=True,
+            )[:2]
             for number in range(len(plan.parts))
         ]
-        self._best_videos = [sorted(best, reverse=True)[:2] for best in bests]
 
     def judged(self, moment: Moment) -> Moment:
         """The moment with the presence of the chain, and with those of its parts in it.
@@ -81,8 +84,9 @@ class Links:
         """
         gains = [self._gain(moment.video, moment.parts, k) for k in range(len(moment.parts))]
         links = [self._link(moment, k, gain) for k, gain in enumerate(gains)]
-        accidents = sum(links) - max(gains)
-        odds = -float(np.logaddexp.reduce([-link for link in [*links, accidents]]))
+        wrong = [*links, sum(links) - max(gains)]
+        least = min(wrong)
+        odds = least - math.log(sum(math.exp(least - other) for other in wrong))
         capped = zip(moment.parts, links, self._most, strict=True)
         return replace(
             moment,
@@ -98,7 +102,7 @@ class Links:
         if elsewhere is None:
             return here
         as_well = math.log(self._belief.repeat) + (elsewhere + min(elsewhere, here)) / 2
-        return float(here + np.logaddexp(0.0, as_well) - np.logaddexp(0.0, elsewhere))
+        return here + _softplus(as_well) - _softplus(elsewhere)
 
     def _gain(self, video: VideoRow, parts: Sequence[ScoredSpan], number: int) -> float:
         """Log-odds that a part gains because the other parts say where to look for it."""
@@ -121,9 +125,9 @@ class Links:
         video, span = moment.video, moment.parts[number].span
         places = [odds for odds, other in self._best_videos[number] if other != video.id][:1]
         beside = [
-            _log_odds(other)
-            for other in self._proposals[video.id][number]
-            if not other.span.overlap_s(span)
+            odds
+            for other, odds in self._places[video.id][number]
+            if other.start_s >= span.end_s or other.end_s <= span.start_s
         ]
         if beside:
             start_s, end_s = self._scope.bounds_s(video)
@@ -136,5 +140,9 @@ def _log_odds(proposal: ScoredSpan) -> float:
     return math.log(presence / (1 - presence))
 
 
+def _softplus(value: float) -> float:
+    return max(value, 0.0) + math.log1p(math.exp(-abs(value)))
+
+
 def _sigmoid(log_odds: float) -> float:
-    return float(np.exp(-np.logaddexp(0.0, -log_odds)))
+    return math.exp(-_softplus(-log_odds))
