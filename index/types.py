@@ -15,6 +15,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from .rivals import Null as Null
+from .rivals import Rivals as Rivals
+
 Picture = npt.NDArray[np.uint8]
 """One upright RGB picture, uint8 [H, W, 3]."""
 Vectors = npt.NDArray[np.float32]
@@ -122,47 +125,6 @@ class Window:
     def __post_init__(self) -> None:
         if len(self.times_s) != len(self.vectors):
             raise ValueError(f"{len(self.times_s)} times for {len(self.vectors)} vectors")
-
-
-@dataclass(frozen=True)
-class Rivals:
-    """Everyday sentences that compete with a query for every frame."""
-
-    center: Vectors
-    """float32 [D], their mean, not normalised; taken off every sentence."""
-    directions: Vectors
-    """float32 [R, D], the sentences without it, L2-normalised."""
-    nearest: int
-    """How many of a frame's best rivals count."""
-    weight: float
-    """Share of those rivals' mean that is taken off a frame's score."""
-
-    def direction(self, pooled: Vectors) -> Vectors:
-        """A sentence without what all sentences share, float32 [D], L2-normalised."""
-        apart = pooled - self.center
-        direction: Vectors = (apart / max(float(np.linalg.norm(apart)), 1e-12)).astype(np.float32)
-        return direction
-
-    def share(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """What rivals take off each frame, float32 [T], by their own scores, [T, R]."""
-        best = np.partition(scores, -self.nearest, axis=1)[:, -self.nearest :]
-        taken_off: npt.NDArray[np.float32] = self.weight * best.mean(axis=1)
-        return taken_off
-
-    def scores(self, vectors: Vectors, pooled: Vectors) -> npt.NDArray[np.float32]:
-        """How much better a sentence fits frames than everyday sentences do, float32 [T]."""
-        own: npt.NDArray[np.float32] = vectors @ self.direction(pooled)
-        own -= self.share(vectors @ self.directions.T)
-        return own
-
-
-@dataclass(frozen=True)
-class Null:
-    """The best score, in standard deviations, that the searched videos give to a question
-    which is about none of them."""
-
-    middle: float
-    spread: float
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"store", "media"},
         {
             "types.py",
+            "rivals.py",
             "errors.py",
             "files.py",
             "failpoints.py",
