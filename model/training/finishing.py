@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,6 @@ from ..grounding.grounder import Grounder
 from ..grounding.localizer import TrainedLocalizer
 from ..grounding.standing import Standing
 from .card import write_card
-
-_LEAST_CUT, _MOST_CUT = 0.5, 0.98
 
 
 def official_metrics(
@@ -81,7 +80,6 @@ def finish(
     measured = {key: value for key, value in presence_report(said).items() if value == value}
     weights = sum(parameter.numel() for parameter in grounder.parameters())
     training = {**training, "parameters": weights, "val_records": len(val), "presence": measured}
-    right = training["metrics"]["MR-full-R1@0.5"] / 100
     checkpoint = Checkpoint(
         grounder.cpu(),
         fit_temperature(said.logits, said.outcome),
@@ -89,7 +87,6 @@ def finish(
         grid_s,
         training,
         out.resolve().name,
-        Standing(cut=min(max(right, _LEAST_CUT), _MOST_CUT)),
     )
     if write:
         archive = check_on_archive(
@@ -97,6 +94,7 @@ def finish(
         )
         if archive is not None:
             training["archive"] = archive.to_json()
+            checkpoint = replace(checkpoint, standing=Standing(cut=archive.cut))
         save_checkpoint(out, checkpoint)
         write_card(out, checkpoint)
     return checkpoint
