@@ -237,7 +237,7 @@ def test_leftovers_of_an_older_cache_are_removed(folder):
     assert finding.harmless
     assert check(folder, repair=True)[0].repaired
     assert check(folder) == []
-    assert len(list(folder.glob("vectors-*"))) == 6
+    assert len(list(folder.glob("vectors-*"))) == 9
 
 
 def test_repair_waits_for_no_other_writer(folder):
