@@ -161,6 +161,8 @@ def _windows(search: Search, cache: VectorCache) -> list[Candidate]:
     settings = search.settings.retrieval
     asked = [query.sentence.pooled for query in search.queries]
     compare = search.compare
+    if compare and len(asked) == 1:
+        settings = replace(settings, windows=settings.compared_windows)
     windows: dict[tuple[int, float], Candidate] = {}
     found = [retrieve(cache, vector, scope, window_s, settings, compare) for vector in asked]
     for candidates in found:

@@ -16,6 +16,9 @@ class RetrievalSettings:
     """A search of no more frames than this looks at all of them."""
     windows: int = 48
     """Windows that are localized: two hours of video, about a tenth of a second."""
+    compared_windows: int = 24
+    """The same for one event where frames are compared with everyday sentences: the right
+    window is then among the first, and half as many find as much."""
     windows_per_video: int = 8
     """Before other videos have had their turn; the places that stay empty are then
     filled with the rest."""
