@@ -411,3 +411,43 @@ def test_features_whose_backbone_is_named_make_a_model_that_a_search_may_use(tmp
     gz(*wide, "--backbone", "tiny", "--use", "--out", "run", cwd=tmp_path)
     found = gz("find", "red thing", "--threshold", "0", "--device", "cpu", "--json", cwd=tmp_path)
     assert rows(found.stdout)[0]["localizer"] == "run"
+
+
+def test_a_model_that_finds_less_than_none_is_kept_and_not_used(tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from gz_cli.app import app
+    from model.evaluation import held_out_archive
+    from model.training import finishing
+
+    make_model(tmp_path / "tiny")
+    (tmp_path / "videos").mkdir()
+    colour_video(tmp_path / "videos" / "v0.mp4", [("red", 2.0)], fps=8)
+    gz("index", "videos", "--model", "tiny", "--device", "cpu", cwd=tmp_path)
+    config = json.loads((tmp_path / "tiny" / "config.json").read_text())
+    dim, draw = config["vision_config"]["hidden_size"], np.random.default_rng(0)
+    for kind in ("video", "text"):
+        (tmp_path / kind).mkdir()
+    np.savez(tmp_path / "video" / "v0.npz", features=draw.normal(size=(12, dim)))
+    np.savez(
+        tmp_path / "text" / "qid0.npz",
+        last_hidden_state=draw.normal(size=(3, dim)), pooler_output=draw.normal(size=dim),
+    )  # fmt: skip
+    row = {"qid": 0, "query": "thing", "vid": "v0", "duration": 12, "relevant_windows": [[2, 6]]}
+    (tmp_path / "mine.jsonl").write_text(json.dumps(row) + "\n")
+    # So few records are no archive; what one of them would say is put in its place.
+    check = held_out_archive.ArchiveCheck(60, 185, 0.5, 0.75, 0.9, worse=True)
+    monkeypatch.setattr(finishing, "check_on_archive", lambda *asked: check)
+    monkeypatch.chdir(tmp_path)
+    ran = CliRunner().invoke(
+        app,
+        ["train", "--annotations", "mine.jsonl", "--val", "mine.jsonl", "--features", "video",
+         "--text-features", "text", "--backbone", "tiny", "--preset", "small", "--epochs", "1",
+         "--device", "cpu", "--library", str(tmp_path / "library"), "--out", "run", "--use"],
+    )  # fmt: skip
+    assert ran.exit_code == 7, ran.output
+    said = " ".join(ran.output.split())
+    assert "goes on without the new model" in said
+    assert "right for 50% of the queries, that of the search without it for 75%" in said
+    assert (tmp_path / "run" / "model.safetensors").is_file()
+    assert not (tmp_path / "library" / "grounder.json").exists()
