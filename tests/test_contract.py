@@ -117,10 +117,11 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"search", "clips"},
         {"indexing"},
         {"vectors", "sampling"},
-        {"store", "media"},
+        {"store", "text", "media"},
         {
             "types.py",
             "rivals.py",
+            "passages.py",
             "errors.py",
             "files.py",
             "failpoints.py",
