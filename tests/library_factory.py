@@ -53,13 +53,18 @@ def make_older(path: Path) -> None:
         triggers = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
         for (name,) in triggers.fetchall():
             connection.execute(f"DROP TRIGGER {name}")
-        for table in TABLES:
+        for index in ("word_index", "letter_index", "passages", "texts"):
+            connection.execute(f"DROP TABLE {index}")
+        connection.execute("DROP VIEW passages_by_letters")
+        for table in TABLES.keys() - {"texts"}:
             connection.execute(f"ALTER TABLE {table} DROP COLUMN digest")
         connection.execute("ALTER TABLE versions DROP COLUMN contents")
         connection.execute("DROP TABLE checksums")
         connection.execute("DROP TABLE meta_copy")
-        connection.execute("DELETE FROM _sqlite_migrations WHERE name LIKE 'checksums%'")
-        connection.execute(f"PRAGMA user_version = {schema_version() - 1}")
+        connection.execute(
+            "DELETE FROM _sqlite_migrations WHERE name IN ('checksums_of_rows_and_chunks', 'texts_and_passages')"
+        )
+        connection.execute(f"PRAGMA user_version = {schema_version() - 2}")
     connection.close()
 
 

@@ -15,8 +15,16 @@ from typing import Any
 
 from sqlite_utils import Database
 
-TABLES = {"meta": "key", "roots": "path", "videos": "id", "versions": "id", "copies": "id"}
-"""What is covered, with its key. Vectors are covered by their version's list of contents."""
+TABLES = {
+    "meta": "key",
+    "roots": "path",
+    "videos": "id",
+    "versions": "id",
+    "copies": "id",
+    "texts": "id",
+}
+"""What is covered, with its key. Vectors are covered by their version's list of contents,
+passages one by one when they are read."""
 
 _SCHEMA = "the schema"
 
@@ -51,7 +59,7 @@ def covered_rows(db: Database) -> None:
     """Makes room for the checksums, and a second copy of what cannot be found out again."""
     db.execute("CREATE TABLE checksums (name TEXT PRIMARY KEY, total INTEGER NOT NULL)")
     db.execute("CREATE TABLE meta_copy (key TEXT PRIMARY KEY, value TEXT, digest INTEGER)")
-    for table in TABLES:
+    for table in _covered(db):
         db.execute(f"ALTER TABLE {table} ADD COLUMN digest INTEGER NOT NULL DEFAULT 0")
 
 
@@ -67,7 +75,7 @@ def seal(db: Database) -> None:
         unseal(db)
         db.execute("DELETE FROM checksums")
         db.execute("DELETE FROM meta_copy")
-        for table in TABLES:
+        for table in _covered(db):
             row = ", ".join(_columns(db, table))
             db.execute(f"UPDATE {table} SET digest = gz_digest({row})")  # noqa: S608
             db.execute(
@@ -87,7 +95,7 @@ def damaged_rows(db: Database) -> Iterator[DamagedRow]:
     if totals.get(_SCHEMA) != _schema_digest(db):
         yield DamagedRow(_SCHEMA, None)
         return
-    for table, key in TABLES.items():
+    for table, key in _covered(db).items():
         columns = _columns(db, table)
         place = columns.index(key)
         total, damaged = 0, False
@@ -132,12 +140,22 @@ def restore_meta(db: Database) -> None:
             db.execute("INSERT INTO meta (key, value) VALUES (?, ?)", [key, value])
 
 
+def _covered(db: Database) -> dict[str, str]:
+    """The covered tables that a library of this age has."""
+    there = set(db.table_names())
+    return {table: key for table, key in TABLES.items() if table in there}
+
+
 def _video_of(db: Database, table: str, key: object) -> tuple[int, bytes] | None:
     found = {
         "videos": "SELECT id, path FROM videos WHERE id = ?",
         "versions": (
             "SELECT videos.id, path FROM videos JOIN versions "
             "ON videos.id = video_id OR visible_version = versions.id WHERE versions.id = ?"
+        ),
+        "texts": (
+            "SELECT videos.id, videos.path FROM videos JOIN texts ON videos.id = video_id "
+            "WHERE texts.id = ?"
         ),
     }.get(table)
     row = db.execute(found, [key]).fetchone() if found else None
@@ -163,7 +181,7 @@ def _schema_digest(db: Database) -> int:
 def _triggers(db: Database) -> dict[str, str]:
     """The triggers that keep the checksums, by name; one set for each covered table."""
     made: dict[str, str] = {}
-    for table, key in TABLES.items():
+    for table, key in _covered(db).items():
         columns = _columns(db, table)
         fresh = f"gz_digest({', '.join(f'new.{name}' for name in columns)})"
         own = f"UPDATE {table} SET digest = {fresh} WHERE {key} = new.{key};"  # noqa: S608

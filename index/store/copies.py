@@ -68,6 +68,11 @@ class CopyWriter(AttemptWriter):
         self._all("UPDATE videos SET visible_version = NULL WHERE id = ?", [video_id])
         self._drop_versions(video_id, keep=None)
         self._all("DELETE FROM copies WHERE video_id = ?", [video_id])
+        self._all(
+            "DELETE FROM passages WHERE text_id IN (SELECT id FROM texts WHERE video_id = ?)",
+            [video_id],
+        )
+        self._all("DELETE FROM texts WHERE video_id = ?", [video_id])
         self._all("DELETE FROM videos WHERE id = ?", [video_id])
         return was_searchable
 

@@ -20,14 +20,15 @@ from ..files import FileStat, shown
 from ..types import EmbeddingSpace
 from .attempts import signed, stat_columns
 from .copies import CopyRow as CopyRow
-from .copies import CopyWriter
 from .frame_reading import HalfVectors as HalfVectors
 from .frame_reading import Segment as Segment
 from .schema import DATABASE_NAME, open_readable, open_writable, set_aside
 from .sentences import SentenceCache as SentenceCache
+from .texts import TextRow as TextRow
+from .texts import TextWriter
 
 
-class Library(CopyWriter):
+class Library(TextWriter):
     """One library folder, open for writing or for reading."""
 
     @classmethod

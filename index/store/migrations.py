@@ -90,5 +90,89 @@ def checksums_of_rows_and_chunks(db: Database) -> None:
     covered_rows(db)
 
 
+def texts_and_passages(db: Database) -> None:
+    """What is said and shown in words: a text for each source of a video, and its passages.
+
+    A text has a state of its own: a crash in transcription hides no pictures, and another
+    subtitle file encodes none again. Two indexes find words: by their beginnings, and, for
+    the screen and for languages without spaces, by any three characters.
+    """
+    for statement in (
+        """CREATE TABLE texts (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            video_id INTEGER NOT NULL REFERENCES videos (id),
+            fingerprint TEXT NOT NULL,
+            source TEXT NOT NULL,
+            channel TEXT NOT NULL CHECK (channel IN ('speech', 'screen', 'chapter')),
+            kind TEXT NOT NULL,
+            origin TEXT NOT NULL CHECK (origin IN ('person', 'automatic', 'machine')),
+            path BLOB NOT NULL DEFAULT x'',
+            stream INTEGER,
+            language TEXT NOT NULL DEFAULT '',
+            encoding TEXT NOT NULL DEFAULT '',
+            engine TEXT NOT NULL DEFAULT '',
+            settings TEXT NOT NULL DEFAULT '',
+            state TEXT NOT NULL CHECK (state IN ('staged', 'visible', 'failed')),
+            reason TEXT NOT NULL DEFAULT '',
+            notes TEXT NOT NULL DEFAULT '[]',
+            testimony TEXT NOT NULL DEFAULT '',
+            covered_s REAL NOT NULL DEFAULT 0,
+            passages INTEGER NOT NULL DEFAULT 0,
+            searched INTEGER NOT NULL DEFAULT 0,
+            clock TEXT NOT NULL DEFAULT '[]',
+            size_bytes INTEGER NOT NULL DEFAULT 0,
+            mtime_ns INTEGER NOT NULL DEFAULT 0,
+            ctime_ns INTEGER NOT NULL DEFAULT 0,
+            inode INTEGER NOT NULL DEFAULT 0,
+            device INTEGER NOT NULL DEFAULT 0,
+            digest INTEGER NOT NULL DEFAULT 0
+        )""",
+        "CREATE INDEX texts_by_video ON texts (video_id, state)",
+        """CREATE TABLE passages (
+            id INTEGER PRIMARY KEY,
+            text_id INTEGER NOT NULL REFERENCES texts (id),
+            start_ms INTEGER NOT NULL,
+            end_ms INTEGER NOT NULL,
+            body TEXT NOT NULL,
+            speaker TEXT NOT NULL DEFAULT '',
+            confidence REAL NOT NULL DEFAULT 1,
+            words BLOB NOT NULL DEFAULT x'',
+            first_page INTEGER,
+            first_line INTEGER,
+            last_page INTEGER,
+            last_line INTEGER,
+            quality TEXT NOT NULL DEFAULT 'cue',
+            box BLOB NOT NULL DEFAULT x'',
+            by_letters INTEGER NOT NULL DEFAULT 0,
+            digest INTEGER NOT NULL
+        )""",
+        "CREATE INDEX passages_by_time ON passages (text_id, start_ms)",
+        "CREATE VIEW passages_by_letters AS SELECT id, body FROM passages WHERE by_letters = 1",
+        """CREATE VIRTUAL TABLE word_index USING fts5 (
+            body, content='passages', content_rowid='id',
+            tokenize="unicode61 remove_diacritics 2", prefix='2 3'
+        )""",
+        """CREATE VIRTUAL TABLE letter_index USING fts5 (
+            body, content='passages_by_letters', content_rowid='id', tokenize='trigram'
+        )""",
+        """CREATE TRIGGER passages_insert_words AFTER INSERT ON passages BEGIN
+            INSERT INTO word_index (rowid, body) VALUES (new.id, new.body);
+        END""",
+        """CREATE TRIGGER passages_delete_words AFTER DELETE ON passages BEGIN
+            INSERT INTO word_index (word_index, rowid, body) VALUES ('delete', old.id, old.body);
+        END""",
+        """CREATE TRIGGER passages_insert_letters AFTER INSERT ON passages
+        WHEN new.by_letters BEGIN
+            INSERT INTO letter_index (rowid, body) VALUES (new.id, new.body);
+        END""",
+        """CREATE TRIGGER passages_delete_letters AFTER DELETE ON passages
+        WHEN old.by_letters BEGIN
+            INSERT INTO letter_index (letter_index, rowid, body)
+            VALUES ('delete', old.id, old.body);
+        END""",
+    ):
+        db.execute(statement)
+
+
 def _in_new_words(sql: str) -> str:
     return sql.replace("'pending'", "'waiting'").replace("'quarantined'", "'set aside'")

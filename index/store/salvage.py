@@ -35,7 +35,7 @@ from .schema_repair import mended_copy
 
 _COPY_NAME = ".gz-salvage.db"
 _MENDED_NAME = ".gz-salvage-mended.db"
-_TABLES = {"videos", "versions", "chunks", "copies"}
+_TABLES = {"videos", "versions", "chunks", "copies", "texts", "passages"}
 _ROWS_PER_COMMIT = 500
 
 

@@ -26,6 +26,7 @@ from .migrations import (
     coarse_versions,
     copies_and_content_digests,
     decoder_deaths,
+    texts_and_passages,
     words_that_people_read,
 )
 
@@ -119,6 +120,7 @@ SCHEMA()(decoder_deaths)
 SCHEMA()(copies_and_content_digests)
 SCHEMA()(words_that_people_read)
 SCHEMA()(checksums_of_rows_and_chunks)
+SCHEMA()(texts_and_passages)
 
 
 def schema_version() -> int:

@@ -1,0 +1,350 @@
+"""What is said and shown in the videos of a library: texts, their passages and their state.
+
+A text is what one source says about one video. It is written whole in one transaction,
+or piece by piece where a machine makes it: staged, then visible. The text of a source is
+replaced by the next one of the same source. Where several say the same, the best one is
+searched: a person's before somebody's captions before our own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast
+
+from ..errors import LibraryError
+from ..files import FileStat, shown
+from ..passages import (
+    Channel,
+    Kind,
+    Origin,
+    Passage,
+    Testimony,
+    TextSource,
+    TextTrack,
+)
+from .attempts import stat_columns
+from .copies import CopyWriter
+from .faults import REPAIR
+from .passage_rows import COLUMNS, is_sound, passage_of, row_of
+from .reading import file_stat_of
+
+TextState = Literal["staged", "visible", "failed"]
+
+_SOURCE = "channel, kind, origin, path, stream, language, engine"
+_STAT = "size_bytes, mtime_ns, ctime_ns, inode, device"
+_TEXT = (
+    f"id, video_id, fingerprint, {_SOURCE}, encoding, settings, state, reason, notes, testimony, "
+    f"covered_s, passages, searched, clock, {_STAT}"
+)
+_KINDS = ("dvt", "pageline", "sidecar", "embedded", "transcribed", "read", "chapters")
+"""Of texts by the same kind of author, those whose times and words are surest come first."""
+_ORIGINS = ("person", "automatic", "machine")
+
+
+@dataclass(frozen=True)
+class TextRow:
+    """One text as the library knows it."""
+
+    id: int
+    video_id: int
+    fingerprint: str
+    """Of the video's content when the text was made."""
+    source: TextSource
+    encoding: str
+    settings: str
+    """What else decided the words and times; another value means another reading."""
+    state: TextState
+    reason: str
+    """Why it failed; empty when all is well."""
+    notes: tuple[str, ...]
+    testimony: Testimony | None
+    covered_s: float
+    passages: int
+    searched: bool
+    """False where another text of the video says the same and is preferred."""
+    clock: tuple[tuple[float, str], ...]
+    stat: FileStat
+    """State of the file that it was read from; zeros where there is none."""
+
+
+class TextWriter(CopyWriter):
+    """One library, as far as texts go."""
+
+    # Reading
+
+    def text_rows(self, video_id: int | None = None) -> list[TextRow]:
+        """Texts of one video or of all, in the order in which they came, failed ones too."""
+        which, parameters = ("", []) if video_id is None else ("WHERE video_id = ?", [video_id])
+        rows = self._all(f"SELECT {_TEXT} FROM texts {which} ORDER BY id", parameters)  # noqa: S608
+        return [_text(row) for row in rows]
+
+    def passages(
+        self, text_id: int, start_s: float = 0.0, end_s: float | None = None
+    ) -> list[Passage]:
+        """Passages of a text that touch a stretch of time, in order of time.
+
+        Raises:
+            LibraryError: One of them is not what was written.
+        """
+        last_ms = 2**62 if end_s is None else round(end_s * 1000)
+        rows = self._all(
+            f"SELECT {COLUMNS}, digest FROM passages WHERE text_id = ? "  # noqa: S608
+            "AND start_ms < ? AND end_ms >= ? ORDER BY start_ms, id",
+            [text_id, last_ms, round(start_s * 1000)],
+        )
+        return [self.sound_passage(row) for row in rows]
+
+    def sound_passage(self, row: Sequence[Any]) -> Passage:
+        """The passage of a row of `passage_rows.COLUMNS` and its digest.
+
+        Raises:
+            LibraryError: It is not what was written.
+        """
+        if not is_sound(row):
+            raise LibraryError(
+                f"the library {shown(self._path)} is damaged: a passage of text is not what was "
+                "written",
+                REPAIR,
+            )
+        return passage_of(row[:-1])
+
+    # Writing
+
+    def write_text(
+        self, video_id: int, track: TextTrack, stat: FileStat | None = None, settings: str = ""
+    ) -> int:
+        """Makes a text visible in the place of the older one of the same source; returns its id."""
+        with self._transaction():
+            text_id = self._begun(video_id, track.source, stat, settings)
+            self._add(text_id, track.source.channel, track.passages)
+            self._finish(text_id, track)
+        return text_id
+
+    def stage_text(self, video_id: int, source: TextSource, settings: str = "") -> TextRow:
+        """The text that is being made of a source: one that was interrupted, or a new one.
+
+        An interrupted one goes on where it stood (`covered_s`) if the video's content, the
+        engine, the language and the settings are still the same.
+        """
+        with self._transaction():
+            row = self._one(
+                f"SELECT {_TEXT} FROM texts WHERE video_id = ? AND source = ? "  # noqa: S608
+                "AND state = 'staged'",
+                [video_id, source.key],
+            )
+            if row is not None:
+                text = _text(row)
+                wanted = (self._fingerprint(video_id), source, settings)
+                if (text.fingerprint, text.source, text.settings) == wanted:
+                    return text
+            text_id = self._begun(video_id, source, None, settings)
+            return _text(self._row(f"SELECT {_TEXT} FROM texts WHERE id = ?", [text_id]))  # noqa: S608
+
+    def append_passages(
+        self, text_id: int, channel: Channel, passages: Iterable[Passage], covered_s: float
+    ) -> None:
+        """Adds a piece to a staged text, which speaks for so many seconds then."""
+        with self._transaction():
+            self._add(text_id, channel, passages)
+            self._all("UPDATE texts SET covered_s = ? WHERE id = ?", [covered_s, text_id])
+
+    def publish_text(self, text_id: int, track: TextTrack) -> None:
+        """Makes a staged text visible; the track's own passages are not looked at."""
+        with self._transaction():
+            self._finish(text_id, track)
+
+    def fail_text(
+        self,
+        video_id: int,
+        source: TextSource,
+        reason: str,
+        stat: FileStat | None = None,
+        settings: str = "",
+    ) -> None:
+        """Writes down that a source cannot be used; an older text of it is no longer searched."""
+        with self._transaction():
+            text_id = self._begun(video_id, source, stat, settings)
+            self._drop("source = ? AND video_id = ? AND id <> ?", [source.key, video_id, text_id])
+            self._all(
+                "UPDATE texts SET state = 'failed', reason = ? WHERE id = ?", [reason, text_id]
+            )
+            self._choose(video_id)
+
+    def touch_text(self, text_id: int, stat: FileStat) -> None:
+        """The file of a text has another date and the same content."""
+        with self._transaction():
+            self._all(
+                "UPDATE texts SET size_bytes = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, "
+                "device = ? WHERE id = ?",
+                [*stat_columns(stat), text_id],
+            )
+
+    def move_text(self, text_id: int, path: bytes, stat: FileStat) -> None:
+        """The file of a text is at another path now."""
+        with self._transaction():
+            row = self._row(f"SELECT {_TEXT} FROM texts WHERE id = ?", [text_id])  # noqa: S608
+            source = _moved(_text(row).source, path)
+            self._all(
+                "UPDATE texts SET path = ?, source = ?, size_bytes = ?, mtime_ns = ?, "
+                "ctime_ns = ?, inode = ?, device = ? WHERE id = ?",
+                [path, source.key, *stat_columns(stat), text_id],
+            )
+
+    def drop_text(self, text_id: int) -> None:
+        """Removes a text for good: its file is gone while that of the video is there."""
+        with self._transaction():
+            video_id = self._row("SELECT video_id FROM texts WHERE id = ?", [text_id])[0]
+            self._drop("id = ?", [text_id])
+            self._choose(video_id)
+
+    def rebuild_word_indexes(self) -> None:
+        """Makes the indexes of words and letters again from the passages."""
+        with self._transaction():
+            for index in ("word_index", "letter_index"):
+                self._all(f"INSERT INTO {index} ({index}) VALUES ('rebuild')")  # noqa: S608
+
+    def _fingerprint(self, video_id: int) -> str:
+        row = self._row(
+            "SELECT coalesce(versions.fingerprint, videos.fingerprint) FROM videos "
+            "LEFT JOIN versions ON versions.id = visible_version WHERE videos.id = ?",
+            [video_id],
+        )
+        return str(row[0])
+
+    def _begun(
+        self, video_id: int, source: TextSource, stat: FileStat | None, settings: str
+    ) -> int:
+        """A staged text, alone of its source."""
+        self._drop("source = ? AND video_id = ? AND state = 'staged'", [source.key, video_id])
+        state = [0] * 5 if stat is None else stat_columns(stat)
+        values = [
+            video_id,
+            self._fingerprint(video_id),
+            source.key,
+            source.channel,
+            source.kind,
+            source.origin,
+            source.path,
+            source.stream,
+            source.language,
+            source.engine,
+            settings,
+            *state,
+        ]
+        self._all(
+            f"INSERT INTO texts (video_id, fingerprint, source, {_SOURCE}, settings, {_STAT}, "  # noqa: S608
+            f"state) VALUES ({', '.join('?' * len(values))}, 'staged')",
+            values,
+        )
+        return int(self._row("SELECT last_insert_rowid()")[0])
+
+    def _add(self, text_id: int, channel: Channel, passages: Iterable[Passage]) -> None:
+        for passage in passages:
+            row = row_of(text_id, passage, by_letters=channel == "screen")
+            self._all(
+                f"INSERT INTO passages ({COLUMNS}, digest) "  # noqa: S608
+                f"VALUES ({', '.join('?' * len(row))})",
+                row,
+            )
+
+    def _finish(self, text_id: int, track: TextTrack) -> None:
+        source, testimony = track.source, track.testimony
+        video_id = self._row("SELECT video_id FROM texts WHERE id = ?", [text_id])[0]
+        self._drop("source = ? AND video_id = ? AND id <> ?", [source.key, video_id, text_id])
+        self._all(
+            "UPDATE texts SET state = 'visible', reason = '', language = ?, encoding = ?, "
+            "notes = ?, testimony = ?, clock = ?, covered_s = ?, "
+            "passages = (SELECT count(*) FROM passages WHERE text_id = texts.id) WHERE id = ?",
+            [
+                source.language,
+                track.encoding,
+                json.dumps(track.notes),
+                "" if testimony is None else json.dumps(asdict(testimony)),
+                json.dumps(track.clock),
+                track.covered_s,
+                text_id,
+            ],
+        )
+        self._choose(video_id)
+
+    def _drop(self, which: str, parameters: Sequence[object]) -> None:
+        doomed = self._all(f"SELECT id FROM texts WHERE {which}", parameters)  # noqa: S608
+        for (text_id,) in doomed:
+            self._all("DELETE FROM passages WHERE text_id = ?", [text_id])
+            self._all("DELETE FROM texts WHERE id = ?", [text_id])
+
+    def _choose(self, video_id: int) -> None:
+        """Says which texts of a video are searched: of each channel and language the best one."""
+        chosen: dict[tuple[str, str], TextRow] = {}
+        unnamed: dict[str, TextRow] = {}
+        rows = [text for text in self.text_rows(video_id) if text.state == "visible"]
+        for text in sorted(rows, key=_preference):
+            channel, language = text.source.channel, _language(text.source.language)
+            if channel in unnamed or (channel, language) in chosen:
+                continue
+            if not language:
+                if any(other == channel for other, _ in chosen):
+                    continue
+                unnamed[channel] = text
+            chosen[channel, language] = text
+        best = {text.id for text in chosen.values()}
+        for text in rows:
+            if text.searched != (text.id in best):
+                self._all(
+                    "UPDATE texts SET searched = ? WHERE id = ?", [int(text.id in best), text.id]
+                )
+
+
+def _preference(text: TextRow) -> tuple[int, int, int, int]:
+    source = text.source
+    return (
+        _ORIGINS.index(source.origin),
+        _KINDS.index(source.kind),
+        -text.passages,
+        text.id,
+    )
+
+
+def _language(tag: str) -> str:
+    """The language of a tag without its region: ``pt`` of ``pt-BR``."""
+    return tag.replace("_", "-").split("-")[0].lower()
+
+
+def _moved(source: TextSource, path: bytes) -> TextSource:
+    facts = asdict(source) | {"path": path}
+    return TextSource(**facts)
+
+
+def _text(row: Sequence[Any]) -> TextRow:
+    text_id, video_id, fingerprint, channel, kind, origin, path, stream, language, engine, *rest = (
+        row
+    )
+    encoding, settings, state, reason, notes, testimony, *rest = rest
+    covered_s, passages, searched, clock, *stat = rest
+    return TextRow(
+        id=text_id,
+        video_id=video_id,
+        fingerprint=fingerprint,
+        source=TextSource(
+            channel=cast(Channel, channel),
+            kind=cast(Kind, kind),
+            origin=cast(Origin, origin),
+            path=bytes(path),
+            stream=stream,
+            language=language,
+            engine=engine,
+        ),
+        encoding=encoding,
+        settings=settings,
+        state=cast(TextState, state),
+        reason=reason,
+        notes=tuple(json.loads(notes)),
+        testimony=Testimony(**json.loads(testimony)) if testimony else None,
+        covered_s=covered_s,
+        passages=passages,
+        searched=bool(searched),
+        clock=tuple((time_s, shown_time) for time_s, shown_time in json.loads(clock)),
+        stat=file_stat_of(tuple(stat)),
+    )
