@@ -62,7 +62,8 @@ def make_older(path: Path) -> None:
         connection.execute("DROP TABLE checksums")
         connection.execute("DROP TABLE meta_copy")
         connection.execute(
-            "DELETE FROM _sqlite_migrations WHERE name IN ('checksums_of_rows_and_chunks', 'texts_and_passages')"
+            "DELETE FROM _sqlite_migrations "
+            "WHERE name IN ('checksums_of_rows_and_chunks', 'texts_and_passages')"
         )
         connection.execute(f"PRAGMA user_version = {schema_version() - 2}")
     connection.close()
