@@ -29,6 +29,7 @@ from .copies import CopyWriter
 from .faults import REPAIR
 from .passage_rows import COLUMNS, is_sound, passage_of, row_of
 from .reading import file_stat_of
+from .text_choice import chosen, words_in
 
 TextState = Literal["staged", "visible", "failed"]
 
@@ -38,9 +39,6 @@ _TEXT = (
     f"id, video_id, fingerprint, {_SOURCE}, encoding, settings, state, reason, notes, testimony, "
     f"covered_s, passages, searched, clock, {_STAT}"
 )
-_KINDS = ("dvt", "pageline", "sidecar", "embedded", "transcribed", "read", "chapters")
-"""Of texts by the same kind of author, those whose times and words are surest come first."""
-_ORIGINS = ("person", "automatic", "machine")
 
 
 @dataclass(frozen=True)
@@ -172,32 +170,25 @@ class TextWriter(CopyWriter):
             )
             self._choose(video_id)
 
-    def touch_text(self, text_id: int, stat: FileStat) -> None:
-        """The file of a text has another date and the same content."""
-        with self._transaction():
-            self._all(
-                "UPDATE texts SET size_bytes = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, "
-                "device = ? WHERE id = ?",
-                [*stat_columns(stat), text_id],
-            )
-
-    def move_text(self, text_id: int, path: bytes, stat: FileStat) -> None:
-        """The file of a text is at another path now."""
-        with self._transaction():
-            row = self._row(f"SELECT {_TEXT} FROM texts WHERE id = ?", [text_id])  # noqa: S608
-            source = _moved(_text(row).source, path)
-            self._all(
-                "UPDATE texts SET path = ?, source = ?, size_bytes = ?, mtime_ns = ?, "
-                "ctime_ns = ?, inode = ?, device = ? WHERE id = ?",
-                [path, source.key, *stat_columns(stat), text_id],
-            )
-
     def drop_text(self, text_id: int) -> None:
         """Removes a text for good: its file is gone while that of the video is there."""
         with self._transaction():
             video_id = self._row("SELECT video_id FROM texts WHERE id = ?", [text_id])[0]
             self._drop("id = ?", [text_id])
             self._choose(video_id)
+
+    def container_read(self, video_id: int) -> str:
+        """Fingerprint of the content whose own streams and chapters were read; empty for none."""
+        row = self._one("SELECT texts_of FROM videos WHERE id = ?", [video_id])
+        return "" if row is None else str(row[0])
+
+    def note_container_read(self, video_id: int) -> None:
+        """Writes down that what a video's content holds of text is in the library."""
+        with self._transaction():
+            self._all(
+                "UPDATE videos SET texts_of = ? WHERE id = ?",
+                [self._fingerprint(video_id), video_id],
+            )
 
     def rebuild_word_indexes(self) -> None:
         """Makes the indexes of words and letters again from the passages."""
@@ -241,13 +232,16 @@ class TextWriter(CopyWriter):
         return int(self._row("SELECT last_insert_rowid()")[0])
 
     def _add(self, text_id: int, channel: Channel, passages: Iterable[Passage]) -> None:
+        count = 0
         for passage in passages:
+            count += 1
             row = row_of(text_id, passage, by_letters=channel == "screen")
             self._all(
                 f"INSERT INTO passages ({COLUMNS}, digest) "  # noqa: S608
                 f"VALUES ({', '.join('?' * len(row))})",
                 row,
             )
+        self._all("UPDATE texts SET passages = passages + ? WHERE id = ?", [count, text_id])
 
     def _finish(self, text_id: int, track: TextTrack) -> None:
         source, testimony = track.source, track.testimony
@@ -255,8 +249,7 @@ class TextWriter(CopyWriter):
         self._drop("source = ? AND video_id = ? AND id <> ?", [source.key, video_id, text_id])
         self._all(
             "UPDATE texts SET state = 'visible', reason = '', language = ?, encoding = ?, "
-            "notes = ?, testimony = ?, clock = ?, covered_s = ?, "
-            "passages = (SELECT count(*) FROM passages WHERE text_id = texts.id) WHERE id = ?",
+            "notes = ?, testimony = ?, clock = ?, covered_s = ? WHERE id = ?",
             [
                 source.language,
                 track.encoding,
@@ -276,45 +269,18 @@ class TextWriter(CopyWriter):
             self._all("DELETE FROM texts WHERE id = ?", [text_id])
 
     def _choose(self, video_id: int) -> None:
-        """Says which texts of a video are searched: of each channel and language the best one."""
-        chosen: dict[tuple[str, str], TextRow] = {}
-        unnamed: dict[str, TextRow] = {}
+        """Says which texts of a video are searched."""
         rows = [text for text in self.text_rows(video_id) if text.state == "visible"]
-        for text in sorted(rows, key=_preference):
-            channel, language = text.source.channel, _language(text.source.language)
-            if channel in unnamed or (channel, language) in chosen:
-                continue
-            if not language:
-                if any(other == channel for other, _ in chosen):
-                    continue
-                unnamed[channel] = text
-            chosen[channel, language] = text
-        best = {text.id for text in chosen.values()}
+        best = chosen(rows, self._words)
         for text in rows:
             if text.searched != (text.id in best):
                 self._all(
                     "UPDATE texts SET searched = ? WHERE id = ?", [int(text.id in best), text.id]
                 )
 
-
-def _preference(text: TextRow) -> tuple[int, int, int, int]:
-    source = text.source
-    return (
-        _ORIGINS.index(source.origin),
-        _KINDS.index(source.kind),
-        -text.passages,
-        text.id,
-    )
-
-
-def _language(tag: str) -> str:
-    """The language of a tag without its region: ``pt`` of ``pt-BR``."""
-    return tag.replace("_", "-").split("-")[0].lower()
-
-
-def _moved(source: TextSource, path: bytes) -> TextSource:
-    facts = asdict(source) | {"path": path}
-    return TextSource(**facts)
+    def _words(self, text_id: int) -> frozenset[str]:
+        rows = self._all("SELECT body FROM passages WHERE text_id = ?", [text_id])
+        return words_in(body for (body,) in rows)
 
 
 def _text(row: Sequence[Any]) -> TextRow:
