@@ -75,13 +75,15 @@ def encoding_of(data: bytes, *, encoding: str = "", language: str = "") -> Encod
     for mark, codec, name in _MARKS:
         if data.startswith(mark):
             return Encoding(codec, name)
-    try:
-        data.decode("utf-8")
-        return Encoding("utf-8", "utf-8")
-    except UnicodeDecodeError as error:
-        if _cut_off(data, error):
+    codec = _unmarked_utf_16(data)
+    if not codec:
+        try:
+            data.decode("utf-8")
             return Encoding("utf-8", "utf-8")
-    codec = _unmarked_utf_16(data) or _guessed(data, language)
+        except UnicodeDecodeError as error:
+            if _cut_off(data, error):
+                return Encoding("utf-8", "utf-8")
+        codec = _guessed(data, language)
     return Encoding(codec, _shown(codec) + _GUESSED)
 
 
