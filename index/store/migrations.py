@@ -113,7 +113,7 @@ def texts_and_passages(db: Database) -> None:
             encoding TEXT NOT NULL DEFAULT '',
             engine TEXT NOT NULL DEFAULT '',
             settings TEXT NOT NULL DEFAULT '',
-            state TEXT NOT NULL CHECK (state IN ('staged', 'visible', 'failed')),
+            state TEXT NOT NULL CHECK (state IN ('staged', 'visible', 'failed', 'empty')),
             reason TEXT NOT NULL DEFAULT '',
             notes TEXT NOT NULL DEFAULT '[]',
             testimony TEXT NOT NULL DEFAULT '',
