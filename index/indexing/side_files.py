@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 
 from ..files import FileStat
 from ..store.text_rows import TextRow
-from ..text.sidecars import Neighbours, Sidecar
+from ..text.sidecars import Neighbours, Sidecar, said_by_name
 from ..types import VideoRow
 
 _READER = 1
@@ -134,7 +134,7 @@ def beside(
             found.update({sidecar.path: sidecar for sidecar in sidecars})
     for path, kept in rows.items():
         if Reading.of(kept[0]).given and path not in found and os.path.lexists(path):
-            found[path] = Sidecar(path, kept[0].source.language)
+            found[path] = Sidecar(path, *said_by_name(path))
     if given is not None:
         found[given[0].path] = given[0]
     files = []

@@ -19,7 +19,7 @@ from ..sampling.text_jobs import SourceFailed, TextFailed, TextJob, TextRead
 from ..sampling.texts import read_texts
 from ..store.library import Library
 from ..store.text_rows import TextRow
-from ..text.sidecars import Sidecar
+from ..text.sidecars import Sidecar, said_by_name
 from ..types import VideoRow
 from .progress import IndexObserver, IndexOptions, IndexProgress
 from .scan import Candidate, Exclusion, Problem
@@ -151,7 +151,8 @@ class TextPass:
         given = None
         if self._options.transcript is not None:
             reading = Reading(offset_s=self._options.transcript_offset_s, given=True)
-            given = Sidecar(self._options.transcript), reading
+            path = self._options.transcript
+            given = Sidecar(path, *said_by_name(path)), reading
         encoding, retry = self._options.subtitle_encoding, self._options.retry
         found = beside(video, places, known, folders, given, encoding, retry, self.in_reach)
         wordless = {text.source.path for text in known if text.state == "empty"}
