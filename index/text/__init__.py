@@ -1,0 +1,1 @@
+"""Texts that people already have: subtitles, transcripts, depositions, chapters."""
