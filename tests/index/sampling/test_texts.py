@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -30,9 +31,10 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make.colour_video(path, [("red", 4.0), ("blue", 4.0)])
 
 
-def read(path: Path, *names: str, workers: int = 0, **how: object) -> TextRead:
-    sidecars = sidecars_of(os.fsencode(path), [os.fsencode(name) for name in (path.name, *names)])
-    job = TextJob(7, os.fsencode(path), LENGTH_S, sidecars, **how)
+def read(path: Path, *names: str, workers: int = 0, encoding: str = "") -> TextRead:
+    found_by_name = sidecars_of(os.fsencode(path), [os.fsencode(n) for n in (path.name, *names)])
+    sidecars = tuple(replace(sidecar, encoding=encoding) for sidecar in found_by_name)
+    job = TextJob(7, os.fsencode(path), LENGTH_S, sidecars, encoding=encoding)
     (found,) = read_texts([job], workers=workers)
     assert isinstance(found, TextRead), found
     assert found.key == 7
