@@ -22,13 +22,13 @@ from .attempts import signed, stat_columns
 from .copies import CopyRow as CopyRow
 from .frame_reading import HalfVectors as HalfVectors
 from .frame_reading import Segment as Segment
+from .passage_search import PassageSearch
 from .schema import DATABASE_NAME, open_readable, open_writable, set_aside
 from .sentences import SentenceCache as SentenceCache
 from .text_rows import TextRow as TextRow
-from .texts import TextWriter
 
 
-class Library(TextWriter):
+class Library(PassageSearch):
     """One library folder, open for writing or for reading."""
 
     @classmethod
