@@ -7,13 +7,14 @@ import re
 _QUOTES = r"\"[^\"]*\"|“[^”]*”|«[^»]*»|(?<!\w)'[^']*'(?!\w)"
 _REST = rf"(?:{_QUOTES}|(?!(?:[,;]|\s(?:while|before|after|then|as|followed\sby))\s).)*"
 """What is said or written, up to the next part of the sentence."""
-_SURFACE = (
+SURFACE = (
     r"(?:signs?|signboard|slides?|screen|banners?|posters?|billboard|placards?|labels?|captions?"
     r"|titles?|headlines?|subtitles?|boards?|whiteboard|blackboard|scoreboard|chyron|logo|stickers?"
     r"|plaque|(?:t-)?shirts?|hoodie|sweater|cap|hat|mug|badge|tag|note|card|page|letter|envelope"
     r"|display|monitor|text|graffiti|plates?|box|package|button|door|building|window|cover"
     r"|error|message|dialog|pop-?up)"
 )
+"""What carries writing."""
 _LANGUAGE = (
     r"(?:english|french|german|spanish|italian|russian|chinese|mandarin|japanese|korean|arabic"
     r"|hindi|portuguese|turkish|dutch|polish|latin|hebrew|greek)"
@@ -23,7 +24,7 @@ QUOTED = re.compile(_QUOTES)
 """Words between quotation marks."""
 
 TEXT = re.compile(
-    rf"""\b(?P<what> {_SURFACE}\s(?:(?:that|which)\s)?
+    rf"""\b(?P<what> {SURFACE}\s(?:(?:that|which)\s)?
             (?:says?|saying|reads?|reading|spells?|spelling)
         | (?:with|says|show(?:s|ing)?|displaying|sees?|reads?)\sthe\s
             (?:words?|letters?|phrase|text|slogan|name)\b

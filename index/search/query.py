@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from .heard_or_read import QUOTED
+
 Relation = Literal["single", "then", "while"]
 
 _BEGIN_WORDS = r"(?:right|just|shortly|immediately|soon|directly|even)"
@@ -30,7 +32,6 @@ _TAIL_ADVERB = re.compile(
     rf"\s+of)\s+)(?:{_UNITS})s?|(?:{_UNITS})s)$",
     re.I,
 )
-_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|«[^»]*»|(?<!\w)'[^']*'(?!\w)")
 _MASK = "·"
 """Stands for what is quoted; of no word, so that no idiom is read into it."""
 
@@ -86,7 +87,7 @@ def parse(sentence: str) -> QueryPlan:
     in which both go on. Anything else comes back whole as ``single``.
     """
     text = " ".join(sentence.split())
-    masked = _QUOTED.sub(lambda m: _MASK * len(m.group()), text)
+    masked = QUOTED.sub(lambda m: _MASK * len(m.group()), text)
     return (
         _split_leading(text, masked)
         or _split_then(text, masked)
@@ -166,7 +167,7 @@ def _drop_tail_adverb(text: str) -> str:
 
 def _clean(part: str) -> str:
     part = part.strip(" ,;.!?…")
-    if _QUOTED.fullmatch(part):
+    if QUOTED.fullmatch(part):
         return part[1:-1].strip()
     return re.sub(r"^(?:and|but|then)\s+", "", part, flags=re.I)
 
