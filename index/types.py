@@ -8,13 +8,14 @@ Seconds count from the first presented frame of a video. A span is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from .passages import TextSource, TimeQuality
 from .rivals import Null as Null
 from .rivals import Rivals as Rivals
 
@@ -86,6 +87,34 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Quote:
+    """Words of a video that answer a query."""
+
+    body: str
+    """What is said or written there, in one line, cut where it is long."""
+    matched: tuple[tuple[int, int], ...]
+    """First character and length of each word of it that was asked for."""
+    speaker: str
+    source: TextSource
+    quality: TimeQuality
+    citation: str
+    """Page and line in testimony, ``Smith 14:15-16:1``; empty for anything else."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Which part of the query a stretch of video answers, and by what."""
+
+    text: str
+    span: Span
+    presence: float
+    channel: Literal["sight", "speech", "screen", "chapter"] = "sight"
+    """Where it was found: in the pictures, or in one kind of text."""
+    quote: Quote | None = None
+    """The words; None for pictures."""
+
+
+@dataclass(frozen=True)
 class ScoredSpan:
     """A proposed moment."""
 
@@ -94,6 +123,8 @@ class ScoredSpan:
     """Ranks proposals of one query over the whole library; higher is better."""
     presence: float
     """Calibrated probability, 0 to 1, that the described event is in this span."""
+    witnesses: tuple[Evidence, ...] = ()
+    """What it rests on where words do; empty where pictures alone do."""
 
 
 @dataclass(frozen=True)
@@ -298,15 +329,6 @@ class VideoRow:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """Which part of the query a stretch of video answers."""
-
-    text: str
-    span: Span
-    presence: float
-
-
-@dataclass(frozen=True)
 class Hit:
     """A moment found."""
 
@@ -322,7 +344,8 @@ class Hit:
     refined: bool
     """Edges were placed at 4 fps."""
     evidence: tuple[Evidence, ...]
-    """One entry for each part of an order query; one for a plain query."""
+    """One entry for each part of an order query; one for a plain query; more where words and
+    pictures answer one part together."""
     coarse: bool = False
     """Found among key frames alone: its video is not indexed at the full rate yet."""
     also_at: tuple[bytes, ...] = ()
@@ -364,3 +387,8 @@ class FindResult:
     """For people: what of the query pictures cannot answer, a source that could not be refined."""
     uncalibrated: str = ""
     """Why presences are no probabilities here, for people; empty where they are."""
+    searched_channels: Mapping[str, int] = field(default_factory=dict)
+    """Videos that were searched in their pictures (``sight``), in what is said (``speech``) and in
+    what stands on the screen (``screen``), of these the channels that the query asks."""
+    undecided: tuple[bytes, ...] = ()
+    """Videos of which nobody can tell, because they lack what the query asks of them."""

@@ -34,6 +34,18 @@ class OrderBelief:
     least_s: float = 10.0
     """Shortest stretch in which an event is taken to be sought."""
 
+    def gain(self, length_s: float, searched_s: float) -> float:
+        """Log-odds that an event gains where it is sought in so little of what is searched."""
+        share = min(1.0, max(length_s, self.least_s) / max(searched_s, self.least_s))
+        return -self.fewer_chances * math.log(share)
+
+    def beside(self, here: float, elsewhere: float | None) -> float:
+        """Log-odds of an event where it is wanted, given those of its best other place."""
+        if elsewhere is None:
+            return here
+        as_well = math.log(self.repeat) + (elsewhere + min(elsewhere, here)) / 2
+        return here + _softplus(as_well) - _softplus(elsewhere)
+
 
 class Links:
     """The proposals of all searched videos, by which those of one chain are judged.
@@ -60,7 +72,7 @@ class Links:
         self._prior = prior or OrderPrior()
         self._belief = belief or OrderBelief()
         self._places = {
-            video_id: [[(span.span, _log_odds(span)) for span in part] for part in parts]
+            video_id: [[(span.span, log_odds(span)) for span in part] for part in parts]
             for video_id, parts in proposals.items()
         }
         self._searched_s = max(scope.length_s, self._belief.least_s)
@@ -85,27 +97,30 @@ class Links:
         gains = [self._gain(moment.video, moment.parts, k) for k in range(len(moment.parts))]
         links = [self._link(moment, k, gain) for k, gain in enumerate(gains)]
         wrong = [*links, sum(links) - max(gains)]
-        least = min(wrong)
-        odds = least - math.log(sum(math.exp(least - other) for other in wrong))
+        odds = all_of(wrong)
         capped = zip(moment.parts, links, self._most, strict=True)
         return replace(
             moment,
-            parts=tuple(replace(p, presence=min(_sigmoid(link), most)) for p, link, most in capped),
-            presence=min(_sigmoid(odds), *self._most),
+            parts=tuple(replace(p, presence=min(sigmoid(link), most)) for p, link, most in capped),
+            presence=min(sigmoid(odds), *self._most),
             score=odds - distance_cost(moment.parts, self._plan, self._prior),
         )
 
     def _link(self, moment: Moment, number: int, gain: float) -> float:
         """Log-odds that a part was seen where the chain has it, given the other parts."""
-        here = _log_odds(moment.parts[number]) + gain
-        elsewhere = self._elsewhere(moment, number)
-        if elsewhere is None:
+        here = log_odds(moment.parts[number]) + gain
+        if moment.parts[number].witnesses:
             return here
-        as_well = math.log(self._belief.repeat) + (elsewhere + min(elsewhere, here)) / 2
-        return here + _softplus(as_well) - _softplus(elsewhere)
+        return self._belief.beside(here, self._elsewhere(moment, number))
 
     def _gain(self, video: VideoRow, parts: Sequence[ScoredSpan], number: int) -> float:
-        """Log-odds that a part gains because the other parts say where to look for it."""
+        """Log-odds that a part gains because the other parts say where to look for it.
+
+        Words are found exactly, wherever they are sought: they gain nothing, and the same
+        words in another place speak against none.
+        """
+        if parts[number].witnesses:
+            return 0.0
         most_s = self._prior.most_s(self._plan)
         start_s, end_s = self._scope.bounds_s(video)
         low_s = parts[number - 1].span.end_s if number else start_s
@@ -117,8 +132,7 @@ class Links:
         return self._fewer(high_s - low_s)
 
     def _fewer(self, length_s: float) -> float:
-        share = min(1.0, max(length_s, self._belief.least_s) / self._searched_s)
-        return -self._belief.fewer_chances * math.log(share)
+        return self._belief.gain(length_s, self._searched_s)
 
     def _elsewhere(self, moment: Moment, number: int) -> float | None:
         """Log-odds of a part at its best other place; None where there is no other."""
@@ -135,14 +149,27 @@ class Links:
         return max(places, default=None)
 
 
-def _log_odds(proposal: ScoredSpan) -> float:
-    presence = min(max(proposal.presence, _LEAST_PRESENCE), 1 - _LEAST_PRESENCE)
-    return math.log(presence / (1 - presence))
+def all_of(odds: Sequence[float]) -> float:
+    """Log-odds that several things hold, of which any may be wrong."""
+    least = min(odds)
+    return least - math.log(sum(math.exp(least - other) for other in odds))
+
+
+def log_odds(proposal: ScoredSpan) -> float:
+    """Of a proposal's presence, without infinities."""
+    return logit(proposal.presence)
+
+
+def logit(presence: float) -> float:
+    """Log-odds of a probability, without infinities."""
+    held = min(max(presence, _LEAST_PRESENCE), 1 - _LEAST_PRESENCE)
+    return math.log(held / (1 - held))
 
 
 def _softplus(value: float) -> float:
     return max(value, 0.0) + math.log1p(math.exp(-abs(value)))
 
 
-def _sigmoid(log_odds: float) -> float:
-    return math.exp(-_softplus(-log_odds))
+def sigmoid(odds: float) -> float:
+    """Probability of log-odds."""
+    return math.exp(-_softplus(-odds))

@@ -63,7 +63,8 @@ def choose_videos(library: Library, request: FindRequest) -> Scope:
         NothingIndexedError: No video can be searched.
         UsageError: ``within`` names no indexed video.
     """
-    rows = [row for row in library.videos(searchable=True) if row.frames > 0]
+    worded = {text.video_id for text in library.searched_texts()}
+    rows = [row for row in library.videos(searchable=True) if row.frames > 0 or row.id in worded]
     if not rows:
         raise NothingIndexedError(
             "There is no indexed video to search.", "Index a folder of videos: gz index FOLDER"
