@@ -28,7 +28,11 @@ def look_closer(search: Search, moments: Sequence[Moment], notes: dict[int, str]
         Whether there are new frames, so that moments are to be sought anew.
     """
     settings = search.settings.closer
-    coarse = [moment for moment in moments if moment.video.coarse]
+    coarse = [
+        moment
+        for moment in moments
+        if moment.video.coarse and not all(part.witnesses for part in moment.parts)
+    ]
     wanted: dict[int, list[Range]] = {}
     videos: dict[int, VideoRow] = {}
     for moment in coarse[: settings.moments]:

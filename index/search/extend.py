@@ -30,7 +30,7 @@ class Extender:
     def extended(self, moment: Moment) -> Moment:
         """The moment with the whole stretch that it is a piece of; often itself."""
         cuts = self._cut_s.get(moment.video.id, ())
-        if moment.presence < self._settings.least_presence:
+        if moment.presence < self._settings.least_presence or moment.parts[0].witnesses:
             return moment
         start_s, end_s = moment.span.start_s, moment.span.end_s
         if end_s in cuts:

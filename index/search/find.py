@@ -6,34 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..types import (
-    Encoder,
-    Evidence,
-    FindRequest,
-    FindResult,
-    Hit,
-    Localizer,
-    ScoredSpan,
-    Sentence,
-)
+from ..types import Encoder, Evidence, FindRequest, FindResult, Hit, Localizer, Sentence
+from .asking import TEXTS, Asking, asking_of
 from .closer import look_closer
-from .extend import Extender
 from .frame_source import FrameSource
-from .localizing import inside, look
-from .moments import (
-    Moment,
-    distinct,
-    distinct_spans,
-    distinct_whole,
-    join,
-    single,
-    surest_first,
-)
-from .order import Links
-from .query import QueryPlan, parse
+from .localizing import inside
+from .looking import moments_of, windows_of
+from .moments import Moment, distinct, surest_first
+from .query import parse
 from .refine import refine
 from .request import check_request
-from .retrieve import Candidate, retrieve
+from .said import Words
 from .scope import Scope, choose_videos
 from .search import FindObserver, Query, Search, SilentObserver
 from .settings import FindSettings
@@ -47,7 +30,7 @@ if TYPE_CHECKING:
 
 def find(
     library: Library,
-    cache: VectorCache,
+    cache: VectorCache | None,
     encoder: Encoder,
     localizer: Localizer,
     request: FindRequest,
@@ -61,7 +44,7 @@ def find(
 
     Args:
         library: Open for reading at least.
-        cache: Its frame vectors.
+        cache: Its frame vectors; may be None where words alone are asked (`asks_pictures`).
         encoder: Of the library's embedding space. Its text tower is used only for
             sentences that are not in ``sentences``, its vision tower only to refine.
         localizer: Proposes spans inside windows and tightens edges.
@@ -79,15 +62,24 @@ def find(
     check_request(request)
     library.check_space(encoder.space)
     scope = choose_videos(library, request)
-    plan = parse(request.query)
+    words = Words(library, scope)
+    asking = _asking(request, scope, words)
     settings = settings or FindSettings()
-    compare = not localizer.knows_model and cache.frames >= settings.least_calibrated_frames
+    compare = (
+        cache is not None
+        and not localizer.knows_model
+        and cache.frames >= settings.least_calibrated_frames
+    )
     search = Search(
         request=request,
         scope=scope,
-        plan=plan,
+        asking=asking,
         queries=tuple(
-            _query(part, encoder, cache, sentences, scope, compare) for part in plan.parts
+            _query(clause.sight, encoder, _required(cache), sentences, scope, compare)
+            for clause in asking.seen
+        ),
+        said=tuple(
+            tuple(words.found(clause, clause.channels) for clause in part) for part in asking.parts
         ),
         source=FrameSource(library),
         encoder=encoder,
@@ -97,12 +89,12 @@ def find(
         compare=compare,
     )
     search.observer.searching(len(scope.videos), scope.frames)
-    windows = _windows(search, cache)
+    windows = windows_of(search, cache) if search.queries and cache is not None else []
     search.observer.localizing(len(windows))
-    found = _moments(search, windows)
+    found = moments_of(search, windows)
     unread: dict[int, str] = {}
     if request.refine and look_closer(search, found, unread):
-        found = _moments(search, windows)
+        found = moments_of(search, windows)
     chosen = [m for m in found if m.presence >= request.threshold][: request.limit] or found[:1]
     if request.refine and chosen:
         refined = refine(search, chosen, unread)
@@ -111,13 +103,37 @@ def find(
         ]
         chosen = surest_first(distinct(inside_asked))
     notes = [
-        *judge(request.query).notes,
+        *asking.notes(by_words=bool(chosen) and all(_rests_on_words(m) for m in chosen)),
         *scope.notes,
         *_coarse_notes(scope),
         *(query.sentence.unread for query in search.queries if query.sentence.unread),
         *unread.values(),
     ]
     return _result(search, chosen, notes)
+
+
+def asks_pictures(library: Library, request: FindRequest) -> bool:
+    """Whether pictures may answer a query, so that their vectors and the model are needed.
+
+    Raises:
+        UsageError: The request makes no sense, or names no indexed video.
+        NothingIndexedError: There is no video to search.
+    """
+    check_request(request)
+    scope = choose_videos(library, request)
+    return bool(_asking(request, scope, Words(library, scope)).seen)
+
+
+def _asking(request: FindRequest, scope: Scope, words: Words) -> Asking:
+    sighted = frozenset(row.id for row in scope.videos.values() if row.frames)
+    videos = {"sight": sighted, **{c: frozenset(words.videos(c)) for c in TEXTS}}
+    return asking_of(request.query, parse(request.query), videos)
+
+
+def _required(cache: VectorCache | None) -> VectorCache:
+    if cache is None:
+        raise ValueError("a query that pictures answer needs their vectors")
+    return cache
 
 
 def _coarse_notes(scope: Scope) -> list[str]:
@@ -151,65 +167,6 @@ def _query(
     return Query(sentence, background, judge(text).most)
 
 
-def _windows(search: Search, cache: VectorCache) -> list[Candidate]:
-    """Windows that any part of the query points to, without repeats.
-
-    The parts of an order query are also looked for in each other's best videos: the
-    second event may be so common that its own best windows all lie elsewhere.
-    """
-    scope, window_s = search.scope, search.localizer.window_s
-    settings = search.settings.retrieval
-    asked = [query.sentence.pooled for query in search.queries]
-    compare = search.compare
-    if compare and len(asked) == 1:
-        settings = replace(settings, windows=settings.compared_windows)
-    windows: dict[tuple[int, float], Candidate] = {}
-    found = [retrieve(cache, vector, scope, window_s, settings, compare) for vector in asked]
-    for candidates in found:
-        for window in candidates:
-            windows.setdefault((window.video.id, window.start_s), window)
-    if len(asked) > 1:
-        half = replace(settings, windows=settings.windows // 2)
-        best = (window for group in found for window in group[: half.windows])
-        partners = scope.only({window.video.id: window.video for window in best})
-        for vector in asked:
-            for window in retrieve(cache, vector, partners, window_s, half, compare):
-                windows.setdefault((window.video.id, window.start_s), window)
-    return list(windows.values())
-
-
-def _moments(search: Search, windows: Sequence[Candidate]) -> list[Moment]:
-    """Distinct moments of the whole library, surest first."""
-    scope, plan = search.scope, search.plan
-    proposals: dict[int, list[list[ScoredSpan]]] = {}
-    cut_s: dict[int, set[float]] = {}
-    looked = look(search, [(w.video, w.start_s, w.end_s) for w in windows])
-    for window, parts in zip(windows, looked, strict=True):
-        known = proposals.setdefault(window.video.id, [[] for _ in plan.parts])
-        for part, more in zip(known, parts, strict=True):
-            part += more
-        inner = {window.start_s, window.end_s} - set(scope.bounds_s(window.video))
-        cut_s.setdefault(window.video.id, set()).update(inner)
-    if plan.relation == "single":
-        pieces = distinct(
-            [
-                single(scope.videos[video_id], proposal)
-                for video_id, (part,) in proposals.items()
-                for proposal in part
-            ]
-        )
-        return surest_first(distinct_whole(pieces, Extender(search, cut_s).extended))
-    chains = [
-        moment
-        for video_id, parts in proposals.items()
-        for moment in join(scope.videos[video_id], [distinct_spans(part) for part in parts], plan)
-    ]
-    if plan.relation == "then":
-        links = Links(proposals, scope, plan, [query.most for query in search.queries])
-        chains = [links.judged(chain) for chain in chains]
-    return surest_first(distinct(chains))
-
-
 def _clipped(moment: Moment, before: Moment, scope: Scope) -> Moment:
     """The moment with its spans inside what was asked, whatever a tightened edge did.
 
@@ -229,8 +186,8 @@ def _clipped(moment: Moment, before: Moment, scope: Scope) -> Moment:
 
 
 def _result(search: Search, moments: Sequence[Moment], notes: Sequence[str]) -> FindResult:
-    request, scope = search.request, search.scope
-    ordered = [_hit(rank, moment, search.plan) for rank, moment in enumerate(moments, 1)]
+    request, scope, asking = search.request, search.scope, search.asking
+    ordered = [_hit(rank, moment, asking) for rank, moment in enumerate(moments, 1)]
     hits = tuple(hit for hit in ordered if hit.presence >= request.threshold)
     return FindResult(
         request=request,
@@ -243,12 +200,14 @@ def _result(search: Search, moments: Sequence[Moment], notes: Sequence[str]) -> 
         uncalibrated=_uncalibrated(search),
         space_id=search.encoder.space.id,
         notes=tuple(notes),
+        searched_channels=asking.counts(),
+        undecided=tuple(scope.videos[number].path for number in sorted(asking.undecided())),
     )
 
 
 def _uncalibrated(search: Search) -> str:
     """Why nobody can say how often answers like these are right; empty where one can."""
-    if search.localizer.knows_model:
+    if search.localizer.knows_model or not search.queries:
         return ""
     least = search.settings.least_calibrated_frames
     for query in search.queries:
@@ -266,7 +225,12 @@ def _uncalibrated(search: Search) -> str:
     return ""
 
 
-def _hit(rank: int, moment: Moment, plan: QueryPlan) -> Hit:
+def _rests_on_words(moment: Moment) -> bool:
+    witnesses = [witness for part in moment.parts for witness in part.witnesses]
+    return bool(witnesses) and all(w.quote is not None for w in witnesses)
+
+
+def _hit(rank: int, moment: Moment, asking: Asking) -> Hit:
     return Hit(
         rank=rank,
         path=moment.video.path,
@@ -279,7 +243,8 @@ def _hit(rank: int, moment: Moment, plan: QueryPlan) -> Hit:
         coarse=moment.video.coarse,
         also_at=moment.video.also_at,
         evidence=tuple(
-            Evidence(text, part.span, part.presence)
-            for text, part in zip(plan.parts, moment.parts, strict=True)
+            witness
+            for clauses, part in zip(asking.parts, moment.parts, strict=True)
+            for witness in part.witnesses or (Evidence(clauses[0].text, part.span, part.presence),)
         ),
     )

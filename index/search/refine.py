@@ -29,17 +29,20 @@ def refine(search: Search, moments: Sequence[Moment], notes: dict[int, str]) -> 
     """
     settings = search.settings.refinement
     chosen = list(moments[: settings.moments])
+    # Words have their own times; pictures do not make them better.
     ranges, progress = _ranges(chosen, settings), search.observer.refining
     stretches = look_again(ranges, search.encoder, settings.step_s, notes, progress)
     refined: list[Moment] = []
     for moment in chosen:
-        if moment.video.id in notes:
+        if moment.video.id in notes or all(part.witnesses for part in moment.parts):
             refined.append(moment)
             continue
         fine = [s for s in stretches if s.video.id == moment.video.id]
         parts = tuple(
-            _tightened(search, moment.video, part, query, fine)
-            for part, query in zip(moment.parts, search.queries, strict=True)
+            part
+            if part.witnesses or (query := search.query_of(number)) is None
+            else _tightened(search, moment.video, part, query, fine)
+            for number, part in enumerate(moment.parts)
         )
         refined.append(moment.moved(parts, search.plan))
     return refined + list(moments[settings.moments :])
@@ -52,6 +55,8 @@ def _ranges(moments: Sequence[Moment], settings: RefineSettings) -> list[tuple[V
     for moment in moments:
         videos[moment.video.id] = moment.video
         for part in moment.parts:
+            if part.witnesses:
+                continue
             for edge_s in (part.span.start_s, part.span.end_s):
                 low = max(0.0, edge_s - settings.reach_s)
                 high = min(moment.video.duration_s, edge_s + settings.reach_s)

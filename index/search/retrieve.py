@@ -125,14 +125,15 @@ def _group(
     for match in sorted(matches, key=lambda m: (-m.score, m.video_id, m.time_s)):
         video = scope.videos[match.video_id]
         if not any(_covers(w, match.time_s, scope, margin) for w in windows[video.id]):
-            start_s, end_s = _around(match.time_s, scope.bounds_s(video), window_s)
+            start_s, end_s = around(match.time_s, scope.bounds_s(video), window_s)
             windows[video.id].append(
                 Candidate(video, start_s, end_s, match.time_s, float(match.score))
             )
     return [window for group in windows.values() for window in group]
 
 
-def _around(peak_s: float, bounds_s: tuple[float, float], window_s: float) -> tuple[float, float]:
+def around(peak_s: float, bounds_s: tuple[float, float], window_s: float) -> tuple[float, float]:
+    """A window around a time, inside what is searched of its video."""
     low, high = bounds_s
     if high - low <= window_s:
         return low, high

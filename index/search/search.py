@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..types import Background, Encoder, FindRequest, Localizer, Sentence
+from .asking import Asking
 from .frame_source import FrameSource
 from .query import QueryPlan
+from .said import Proposals
 from .scope import Scope
 from .settings import FindSettings
 
@@ -58,10 +60,12 @@ class Search:
     request: FindRequest
     scope: Scope
     """Videos and times that are searched."""
-    plan: QueryPlan
-    """How the parts of the query belong together."""
+    asking: Asking
+    """The clauses of the query and how they belong together."""
     queries: tuple[Query, ...]
-    """One for each part."""
+    """One for each clause that pictures answer."""
+    said: tuple[tuple[Proposals, ...], ...]
+    """For each part and each of its clauses the spans at which words answer it, by video."""
     source: FrameSource
     """Where frames come from."""
     encoder: Encoder
@@ -71,3 +75,26 @@ class Search:
     settings: FindSettings
     compare: bool
     """Scores are compared with those of everyday sentences."""
+
+    @property
+    def plan(self) -> QueryPlan:
+        """How the parts of the query belong together."""
+        return self.asking.plan
+
+    @property
+    def most(self) -> tuple[float, ...]:
+        """The highest presence that the moments of each part may be given by pictures."""
+        seen = dict(zip(self.asking.seen, self.queries, strict=True))
+        return tuple(
+            min((seen[clause].most for clause in part if clause in seen), default=1.0)
+            if not any(found for found in said)
+            else 1.0
+            for part, said in zip(self.asking.parts, self.said, strict=True)
+        )
+
+    def query_of(self, part: int) -> Query | None:
+        """What pictures are asked by a part; None where words are asked besides."""
+        clauses = self.asking.parts[part]
+        if len(clauses) > 1 or not clauses[0].sees:
+            return None
+        return self.queries[self.asking.seen.index(clauses[0])]

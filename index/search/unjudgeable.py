@@ -13,6 +13,7 @@ nothing that could be found by mistake.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -147,8 +148,13 @@ class Judgement:
     """The highest presence that a hit may be given."""
 
 
-def judge(query: str) -> Judgement:
-    """What a query asks for that pictures do not show, and what follows from it."""
+def judge(query: str, answered: Collection[Kind] = ()) -> Judgement:
+    """What a query asks for that pictures do not show, and what follows from it.
+
+    Args:
+        query: What is asked.
+        answered: What something else than pictures answers: words that the library holds.
+    """
     text = " ".join(query.split()).replace("’", "'")
     found: dict[Kind, str] = {}
     quoted = QUOTED.search(text)
@@ -162,7 +168,7 @@ def judge(query: str) -> Judgement:
     named = person_named(QUOTED.sub(_masked, text))
     if named:
         found["name"] = named
-    kinds = tuple(kind for kind in _NOTES if kind in found)
+    kinds = tuple(kind for kind in _NOTES if kind in found and kind not in answered)
     return Judgement(
         kinds=kinds,
         notes=tuple(_NOTES[kind].format(found=_shown(found[kind])) for kind in kinds),
