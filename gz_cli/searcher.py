@@ -47,7 +47,7 @@ class Searcher:
         self._encoder: Encoder | None = None
         self._localizer: Localizer
         self._sentences: SentenceCache
-        self._cache: VectorCache
+        self._cache: VectorCache | None = None
         self._generation = -1
         self._files: tuple[object, ...] = ()
 
@@ -121,6 +121,7 @@ class Searcher:
 
     def _opened(self, request: FindRequest) -> tuple[Library, Encoder]:
         """The library as it is now, and the model that made it."""
+        from index.search.find import asks_pictures
         from index.search.request import check_request
         from index.search.scope import choose_videos
         from index.store.sentences import SentenceCache
@@ -148,10 +149,12 @@ class Searcher:
         encoder = self._encoder
         assert encoder is not None  # noqa: S101 - opened with the library
         if generation != self._generation:
+            self._cache, self._generation = None, generation
+        # Words are found without any model; whoever asks for nothing else waits for none.
+        if self._cache is None and asks_pictures(library, request):
             self._cache = VectorCache.load(
                 library, self._screen.note, everyday=lambda: everyday_of(encoder, self._screen.note)
             )
-            self._generation = generation
         return library, encoder
 
     def _state_of_files(self) -> tuple[object, ...]:

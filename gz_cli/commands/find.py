@@ -27,6 +27,10 @@ from .search_options import (
     LimitOption,
     PlayerOption,
     RefineOption,
+    SayOption,
+    ScreenOption,
+    SeeOption,
+    SpeakerOption,
     ThresholdOption,
     WithinOption,
 )
@@ -40,8 +44,13 @@ NOT_FOUND = 1
 def find(
     ctx: typer.Context,
     query: Annotated[
-        str, typer.Argument(metavar="QUERY", help="A sentence that says what is to be seen.")
-    ],
+        str,
+        typer.Argument(metavar="[QUERY]", help="A sentence that says what is to be seen or heard."),
+    ] = "",
+    say: SayOption = None,
+    screen_words: ScreenOption = None,
+    see: SeeOption = None,
+    speaker: SpeakerOption = None,
     limit: LimitOption = 10,
     within: WithinOption = None,
     after_s: AfterOption = None,
@@ -73,8 +82,10 @@ def find(
     """Find the moments that a query describes.
 
     Order is understood: "a dog barks before the door opens", "A then B", "A while B".
+    So are say:"words", screen:"words", see:"what is shown" and speaker:NAME in the query.
     The exit status is 1 when nothing is found. Times are seconds, M:SS or H:MM:SS.
     """
+    from index.search.fields import with_fields
     from index.types import FindRequest
 
     settings = settings_of(ctx)
@@ -88,7 +99,7 @@ def find(
 
         require_writable(thumbs, "pictures", "--thumbs")
     request = FindRequest(
-        query=query,
+        query=with_fields(query, say=say, screen=screen_words, see=see, speaker=speaker),
         limit=limit,
         within=tuple(within or ()),
         after_s=after_s,

@@ -8,6 +8,19 @@ import typer
 
 from ..options import parse_seconds
 
+SayOption = Annotated[
+    str | None, typer.Option("--say", metavar="WORDS", help="Find where this is said.")
+]
+ScreenOption = Annotated[
+    str | None,
+    typer.Option("--screen", metavar="WORDS", help="Find where this stands on the screen."),
+]
+SeeOption = Annotated[
+    str | None, typer.Option("--see", metavar="WORDS", help="Find where this is to be seen.")
+]
+SpeakerOption = Annotated[
+    str | None, typer.Option("--speaker", metavar="NAME", help="Find what they say.")
+]
 LimitOption = Annotated[
     int, typer.Option("-k", "--limit", min=1, metavar="N", help="Show at most so many hits.")
 ]

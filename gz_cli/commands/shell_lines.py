@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from index.types import FindRequest
 
 HELP = """\
-Type a query: what is to be seen. Lines that begin with a colon are settings:
+Type a query: what is to be seen or heard, also as say:"words", screen:"words",
+see:"what is shown" and speaker:NAME. Lines that begin with a colon are settings:
   :k N               show at most N hits
   :in PATH|GLOB ...  search only there; without a path, everywhere
   :after TIME        search each video from this time on; without a time, from its start

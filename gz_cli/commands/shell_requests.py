@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from index.errors import UsageError
+from index.search.fields import with_fields
 from index.strict_json import NotStrictJson, check, parse
 from index.timecode import parse_time
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 LONGEST_LINE = 1 << 20
 """Bytes: the longest query, every character of it escaped, and hundreds of paths."""
-KEYS = ("id", "query", "k", "in", "after", "before", "refine", "threshold")
+FIELDS = ("say", "screen", "see", "speaker")
+"""Of a request, as they may also stand in its query."""
+KEYS = ("id", "query", *FIELDS, "k", "in", "after", "before", "refine", "threshold")
 """Of a program's request."""
 
 
@@ -82,11 +85,15 @@ def asked(defaults: FindRequest, document: dict[str, Any]) -> FindRequest:
     """
     try:
         check(document)
-        query = document["query" if "query" in document else "sentence"]
-        if not isinstance(query, str):
+        fields = {name: document[name] for name in FIELDS if document.get(name) is not None}
+        named = "query" if "query" in document else "sentence"
+        query = document.get(named, "") if fields else document[named]
+        if not all(isinstance(words, str) for words in (query, *fields.values())):
             raise ValueError("a query is text")
         changes = dict(
-            _read(k, v) for k, v in document.items() if k not in ("id", "query", "sentence")
+            _read(key, value)
+            for key, value in document.items()
+            if key not in ("id", "query", "sentence", *FIELDS)
         )
     except KeyError as error:
         what = "no query" if error.args == ("sentence",) else f"a strange key {error!s:.60}"
@@ -95,7 +102,7 @@ def asked(defaults: FindRequest, document: dict[str, Any]) -> FindRequest:
         raise UsageError(
             f"The request makes no sense: {error}.", f"Its keys are {', '.join(KEYS)}."
         ) from None
-    return replace(defaults, query=query, **changes)
+    return replace(defaults, query=with_fields(query, **fields), **changes)
 
 
 def _read(key: str, value: Any) -> tuple[str, Any]:

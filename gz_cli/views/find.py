@@ -9,7 +9,7 @@ from .render import Progress, Screen, display_safe, shell_quoted
 from .timecode import clock_range, spoken_length
 
 if TYPE_CHECKING:
-    from index.types import FindResult, Hit
+    from index.types import FindResult, Hit, Quote
 
 _SURENESS = (
     (95, "almost sure"),
@@ -18,6 +18,7 @@ _SURENESS = (
     (40, "perhaps"),
     (0, "unlikely"),
 )
+_HELD = {"sight": "pictures", "speech": "speech", "screen": "screen text"}
 
 
 class FindView:
@@ -52,9 +53,13 @@ def sureness(presence: float, *, calibrated: bool = True) -> str:
 
 
 def searched(result: FindResult) -> str:
-    """What was searched, for people."""
+    """What was searched, for people: also in which channels, where words are among them."""
     videos = "1 video" if result.searched_videos == 1 else f"{result.searched_videos:,} videos"
-    return f"{videos}, {spoken_length(result.searched_s)}"
+    length = f"{videos}, {spoken_length(result.searched_s)}"
+    if set(result.searched_channels) <= {"sight"}:
+        return length
+    counts = [f"{channel} {number:,}" for channel, number in result.searched_channels.items()]
+    return f"{videos}: {', '.join(counts)}"
 
 
 def show_result(screen: Screen, result: FindResult, *, player: bool) -> None:
@@ -86,6 +91,17 @@ def show_hits(screen: Screen, result: FindResult, *, player: bool) -> None:
     screen.note(f"Searched {searched(result)}.")
 
 
+def _show_undecided(screen: Screen, result: FindResult) -> None:
+    """Says how many videos lack what the query asks of them, and what that is."""
+    count = len(result.undecided)
+    if count:
+        videos, whose = ("1 video", "its") if count == 1 else (f"{count:,} videos", "their")
+        counts = result.searched_channels.items()
+        lacking = [_HELD[name] for name, known in counts if known < result.searched_videos]
+        what = " or ".join(lacking)
+        screen.note(f"Could not tell in {videos}: the library does not hold {whose} {what}.")
+
+
 def _show_hit(screen: Screen, hit: Hit, rank_width: int, result: FindResult) -> None:
     """One hit; where places were asked for, also the other files that hold it."""
     calibrated = not result.uncalibrated
@@ -96,18 +112,43 @@ def _show_hit(screen: Screen, hit: Hit, rank_width: int, result: FindResult) -> 
     screen.result(f"{hit.rank:>{rank_width}}  {sure}  {span}  {screen.path(hit.path)}{coarse}")
     for path in hit.also_at if result.request.within else ():
         screen.result(f"{'':<{rank_width + 2}}the same content: {screen.path(path)}")
-    if len(hit.evidence) > 1:
-        indent = " " * (rank_width + 4)
-        for part in hit.evidence:
+    indent = " " * (rank_width + 4)
+    for part in hit.evidence:
+        if len(hit.evidence) > 1:
             span = clock_range(part.span.start_s, part.span.end_s)
             text = screen.styled(part.text, "dim")
             sure = sureness(part.presence, calibrated=calibrated)
             screen.result(f"{indent}{sure:<15}  {span}  {text}")
+        if part.quote is not None:
+            screen.result(indent + _quoted(screen, part.quote))
+
+
+def _quoted(screen: Screen, quote: Quote) -> str:
+    """The words that were found, those that were asked for bold, and whose they are."""
+    pieces, end = [], 0
+    for first, length in quote.matched:
+        pieces.append(display_safe(quote.body[end:first]))
+        pieces.append(screen.styled(quote.body[first : first + length], "bold"))
+        end = first + length
+    pieces.append(display_safe(quote.body[end:]))
+    speaker = f"{display_safe(quote.speaker)}: " if quote.speaker else ""
+    return f"{speaker}“{''.join(pieces)}”{_whose(screen, quote)}"
+
+
+def _whose(screen: Screen, quote: Quote) -> str:
+    """Where the words are to be cited, or that nobody vouches for them."""
+    if quote.citation:
+        return f"  {display_safe(quote.citation)}"
+    if quote.source.origin == "person":
+        return ""
+    machine = "read by machine" if quote.source.channel == "screen" else "machine transcript"
+    return "  " + screen.styled(machine, "dim")
 
 
 def show_not_found(screen: Screen, result: FindResult) -> None:
     """Says that nothing was found, where it was sought, and the best guess as a guess."""
     screen.note(f"Not found: {result.request.query!r}. Searched {searched(result)}.")
+    _show_undecided(screen, result)
     guess = result.best_guess
     if guess is not None:
         span = clock_range(guess.span.start_s, guess.span.end_s)

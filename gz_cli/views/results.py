@@ -15,7 +15,7 @@ from .render import JSON_VERSION, path_fields
 from .timecode import clock_range
 
 if TYPE_CHECKING:
-    from index.types import FindResult, Hit
+    from index.types import Evidence, FindResult, Hit
 
 _MEMORY = "last_find.json"
 
@@ -35,15 +35,36 @@ def hit_fields(hit: Hit) -> dict[str, Any]:
         "coarse": hit.coarse,
         "fingerprint": hit.fingerprint,
         "also_at": [path_fields(path) for path in hit.also_at],
-        "evidence": [
-            {
-                "text": part.text,
-                "start_s": part.span.start_s,
-                "end_s": part.span.end_s,
-                "presence": part.presence,
-            }
-            for part in hit.evidence
-        ],
+        "evidence": [evidence_fields(part) for part in hit.evidence],
+    }
+
+
+def evidence_fields(part: Evidence) -> dict[str, Any]:
+    """What a hit rests on, for JSON; the words of it are null for pictures."""
+    quote = part.quote
+    source = None if quote is None else quote.source
+    return {
+        "text": part.text,
+        "start_s": part.span.start_s,
+        "end_s": part.span.end_s,
+        "presence": part.presence,
+        "channel": part.channel,
+        "probability": part.presence,
+        "span": clock_range(part.span.start_s, part.span.end_s),
+        "quote": None if quote is None else quote.body,
+        "matched": [] if quote is None else [list(word) for word in quote.matched],
+        "speaker": None if quote is None else quote.speaker,
+        "citation": None if quote is None else quote.citation,
+        "time_quality": None if quote is None else quote.quality,
+        "source": None
+        if source is None
+        else {
+            "kind": source.kind,
+            "origin": source.origin,
+            **(path_fields(source.path) if source.path else {"path": None}),
+            "stream": source.stream,
+            "language": source.language,
+        },
     }
 
 
@@ -62,7 +83,9 @@ def find_fields(result: FindResult) -> dict[str, Any]:
             "videos": result.searched_videos,
             "frames": result.searched_frames,
             "seconds": result.searched_s,
+            **{c: result.searched_channels.get(c, 0) for c in ("sight", "speech", "screen")},
         },
+        "undecided": [path_fields(path) for path in result.undecided],
         "localizer": result.localizer,
         "space": result.space_id,
         "notes": list(result.notes),
