@@ -108,8 +108,9 @@ def asking_of(query: str, plan: QueryPlan, videos: Mapping[Asked, frozenset[int]
 
 def _resolved(clause: Clause, videos: Mapping[Asked, frozenset[int]]) -> Clause:
     """The clause with the channels that it asks here."""
-    if clause.by_cue and not any(videos[channel] for channel in clause.channels):
-        return replace(clause, channels=("sight",), by_cue=False)
+    if clause.by_cue:
+        able = tuple(channel for channel in clause.channels if videos[channel])
+        return replace(clause, channels=able or ("sight",))
     if clause.channels:
         return clause
     there = tuple(channel for channel in ("sight", *TEXTS) if videos[channel])

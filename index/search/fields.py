@@ -3,8 +3,8 @@
 ``say:"..."``, ``screen:"..."``, ``see:"..."`` and ``speaker:NAME`` ask one channel. Without
 quotation marks a field runs to the next one or to the end of its part, a speaker's name to
 the next space. Other words with a colon, such as times and addresses, are plain words.
-Where there is no field, "says that" asks what is said and "a sign that says" what stands on
-the screen; any other words ask every channel.
+Where there is no field, "says that" asks what is said, "a sign that says" what stands on the
+screen and "talks about" pictures and what is said; any other words ask every channel.
 """
 
 from __future__ import annotations
@@ -27,17 +27,22 @@ _STRANGE = re.compile(r"(?<![\w:/.@-])([a-z]+):(?=[\"“«])", re.I)
 _JOINING = re.compile(r"^(?:(?:and|with|but|where|when)\b|[\s,;&+])+|(?:\band\b|[\s,;&+])+$", re.I)
 _OPENING = "\"“«'"
 _SAY = re.compile(
-    r"""\b(?: (?:says?|said|saying|mention(?:s|ed|ing)?|discuss(?:es|ed|ing)?
-            |explain(?:s|ed|ing)?|announc(?:es?|ed|ing))(?:\s(?:that|how|why|about))?
+    r"""\b(?: (?:says?|said|saying|mention(?:s|ed|ing)?)(?:\s(?:that|how|why|about))?
         | (?:claim|insist|admit(?:t(?=ed|ing))?|suggest|declar(?:e(?=s|d))?|argu(?:e(?=s|d))?
-            |testif(?:ie(?=s|d)|y(?=ing))|confess|promise?)(?:e?s|e?d|ing)?\s(?:that|about|how)
+            |testif(?:ie(?=s|d)|y(?=ing))|confess|promise?|explain|announce?)(?:e?s|e?d|ing)?\sthat
         | ask(?:s|ed|ing)?\s(?:\w+\s){0,3}?(?:if|whether|why|how|what|when|where|who|about|for)
         | (?:tells?|told|telling)\s(?:\w+\s){1,3}?(?:that|about|how|why)
-        | (?:talk|speak|lectur|report|complain|rant)(?:e?s|ed|ing)?
-            \s(?:\w+\s){0,4}?(?:about|(?:on|of)\sthe\s(?:topic|subject)\sof|that)
         )\s+(?P<words>.+)$""",
     re.I | re.X,
 )
+_TOPIC = re.compile(
+    r"""\b(?: (?:talk|speak|lectur|report|complain|rant)(?:e?s|ed|ing)?
+            \s(?:\w+\s){0,4}?(?:about|(?:on|of)\sthe\s(?:topic|subject)\sof)
+        | (?:discuss|explain|announc|describ)(?:e?s|e?d|ing)?(?:\s(?:how|why|what))?
+        )\s+(?P<words>.+)$""",
+    re.I | re.X,
+)
+"""Names what the talk is about, in a sentence that mostly describes a picture besides."""
 _SCREEN = re.compile(
     rf"""\b(?: {SURFACE}\s(?:(?:that|which)\s)?
             (?:says?|saying|reads?|reading|spells?|spelling)
@@ -170,14 +175,18 @@ def _free(text: str) -> Clause:
     whole = QUOTED.fullmatch(text.strip())
     if whole:
         return Clause(text, text, whole.group()[1:-1], (), quoted=True)
-    cues: Sequence[tuple[re.Pattern[str], Asked]] = ((_SCREEN, "screen"), (_SAY, "speech"))
-    for cue, channel in cues:
+    cues: Sequence[tuple[re.Pattern[str], tuple[Asked, ...]]] = (
+        (_SCREEN, ("screen",)),
+        (_SAY, ("speech",)),
+        (_TOPIC, ("sight", "speech")),
+    )
+    for cue, channels in cues:
         match = cue.search(text)
         if match:
             words = match.group("words").strip(" .!?")
             quoted = QUOTED.fullmatch(words)
             words = words[1:-1] if quoted else words
-            return Clause(text, text, words, (channel,), quoted=bool(quoted), by_cue=True)
+            return Clause(text, text, words, channels, quoted=bool(quoted), by_cue=True)
     return Clause(text, text, text, ())
 
 
