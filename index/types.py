@@ -357,7 +357,7 @@ class FindRequest:
     """What a person asks."""
 
     query: str
-    """A sentence that says what is to be seen."""
+    """A sentence that says what is to be seen or heard, with or without fields."""
     limit: int = 10
     within: tuple[str, ...] = ()
     """Folders, files or globs; empty searches everything."""

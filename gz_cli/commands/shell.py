@@ -116,7 +116,7 @@ def _converse(screen: Screen, searcher: Searcher, settings: ShellSettings, debug
     """Answers what a person types until they leave."""
     watched = sys.stdin is not None and sys.stdin.isatty()
     if watched:
-        screen.note("Type what is to be seen; :help lists the settings, and Ctrl-D leaves.")
+        screen.note("Type what is to be seen or heard; :help lists the settings, Ctrl-D leaves.")
     with _line_reader(watched) as read:
         while True:
             try:

@@ -88,7 +88,8 @@ def places_of(
         terms: What is looked for; one at least.
         texts: Those that are searched, by id.
         total: Passages of the whole library, in which words are frequent or rare.
-        letters: Where they stand on the screen, all of it as it was typed: a part of a plate.
+        letters: Where they stand on the screen, all of it as it was typed: a part of a plate. Of
+            one or two letters only whole words are found.
         speaking: Only these passages; None for all.
     """
     most = max(_LEAST_READ, round(total * _READ_SHARE))
@@ -102,7 +103,7 @@ def places_of(
     first = [library.passages_with_phrase(written, _MOST_PHRASES).ids]
     if len(rare) != 1:
         first.append(library.passages_with_all(list(dict.fromkeys(written)), _MOST_PHRASES).ids)
-    if letters:
+    if len(letters) > 2:
         first.append(library.passages_with_letters(letters, _MOST_PHRASES).ids)
     ordered = np.concatenate([*first, _ordered(rare, sought, letters != "")])
     _, fresh = np.unique(ordered, return_index=True)

@@ -120,7 +120,9 @@ def with_fields(query: str, **values: str | None) -> str:
         UsageError: The query has several parts, so that nobody knows which they belong to.
     """
     said = [f"{name}:{_in_quotes(value)}" for name, value in values.items() if value is not None]
-    if said and len(parse(query).parts) > 1:
+    if not said:
+        return query
+    if len(parse(query).parts) > 1:
         raise UsageError(
             "A query about several moments cannot have options that name what is said or shown.",
             f"Write them where they belong, as in: {said[0]} while she points at a document",

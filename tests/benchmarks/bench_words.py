@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]
 
 import numpy as np  # noqa: E402
-from library_factory import add_video, open_library  # noqa: E402
+from library_factory import INFO, STAT, open_library, unit_vectors  # noqa: E402
 from spoken_world import PASSAGE_WORDS, WORD_S, SpokenWorld  # noqa: E402
 
 from index.passages import Passage, TextSource, TextTrack  # noqa: E402
@@ -28,7 +28,7 @@ from index.search.fields import Clause  # noqa: E402
 from index.search.said import Words  # noqa: E402
 from index.search.scope import choose_videos  # noqa: E402
 from index.store.library import Library  # noqa: E402
-from index.types import FindRequest  # noqa: E402
+from index.types import FindRequest, SamplingReport  # noqa: E402
 
 WORDS_AN_HOUR = 12_000
 
@@ -37,7 +37,9 @@ def build(folder: Path, hours: int) -> None:
     world = SpokenWorld(seed=1)
     with open_library(folder) as library:
         for number in range(hours):
-            video_id = add_video(library, b"/v%05d.mp4" % number, frames=2, seed=number)
+            video_id = library.begin_attempt(b"/v%05d.mp4" % number, f"fp{number}", STAT)
+            library.stage_chunk(video_id, np.arange(2.0), unit_vectors(2, number))
+            library.commit_video(video_id, SamplingReport(3600.0, 0, False), INFO)
             drawn = world.words[world.numbers(WORDS_AN_HOUR, world.topic())]
             passages = tuple(
                 Passage(
@@ -72,18 +74,20 @@ def queries(library: Library) -> list[Clause]:
 
 def measured(library: Library, folder: Path) -> dict[str, float]:
     asked = queries(library)
-    walls, cpus = [], []
+    walls, cpus, found = [], [], 0
     for round_ in range(2):
         for clause in asked:
             wall, cpu = time.perf_counter(), time.process_time()
             scope = choose_videos(library, FindRequest(query="q"))
-            Words(library, scope).found(clause, ("speech",))
+            proposals = Words(library, scope).found(clause, ("speech",))
             if round_:
+                found += any(span.presence > 0.5 for p in proposals.values() for span in p)
                 walls.append(1000 * (time.perf_counter() - wall))
                 cpus.append(1000 * (time.process_time() - cpu))
     return {
         "passages": sum(text.passages for text in library.searched_texts()),
         "library_mb": sum(file.stat().st_size for file in folder.iterdir()) / 1e6,
+        "found": found / len(asked),
         "median_ms": statistics.median(walls),
         "p95_ms": sorted(walls)[int(0.95 * len(walls))],
         "slowest_ms": max(walls),
