@@ -166,15 +166,16 @@ class TextPass:
         """What is to be read of a video; nothing where all is as it was."""
         worded = {text.source.path for text in known if text.state != "empty"}
         self.counts.side_files |= {file.sidecar.path for file in found.files} & worded
+        heard = heard_in(known)
         files = tuple(
             file.sidecar
             for file in found.files
             if not file.current
-            and self._is_new(video.id, file.sidecar.path, settings_of(file.sidecar, video))
+            and self._is_new(video.id, file.sidecar.path, settings_of(file.sidecar, video, heard))
         )
         container = self._container_is_stale(video, known)
         if files or container:
-            yield _Order(video, files, container, found.gone, heard_in(known))
+            yield _Order(video, files, container, found.gone, heard)
         elif found.gone:
             with self._library.one_commit():
                 self._gone(found.gone)

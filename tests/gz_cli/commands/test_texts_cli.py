@@ -50,6 +50,15 @@ def test_the_whole_way_of_a_side_file(tmp_path: Path, tiny_model: Path) -> None:
     assert again.code == 0
     summary = again.lines[-1]
     assert (summary["texts_read"], summary["texts_failed"], summary["unchanged"]) == (0, 0, 1)
+    (videos / "talk.sub").unlink()
+    notes = tmp_path / "notes.ru.srt"
+    notes.write_bytes("1\n00:00:01,000 --> 00:00:02,000\nне верит\n".encode("cp1251"))
+    named = ("--transcript", notes, "--transcript-offset", "0.5")
+    ran = archive.run("index", videos / "talk.mp4", *named, "--subtitle-encoding", "cp1251")
+    assert (ran.code, "2 texts of 1 video read." in ran.err) == (0, True), ran.err
+    told = archive.run("show", "talk", "--transcript").text
+    assert "speech: ru, subtitles, notes.ru.srt, windows-1251, 1 passage" in told
+    assert "0:00:01.5 - 0:00:02.5  не верит" in told
 
 
 def test_what_is_asked_of_texts_is_looked_at_before_anything_slow(home: Home) -> None:
