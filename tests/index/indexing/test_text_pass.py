@@ -211,7 +211,11 @@ def test_what_is_left_out_by_a_glob_is_no_text_either(home: Home) -> None:
     write(home.videos / "talk.srt", "one")
     assert home.index(exclude=("*.srt",)).texts_read == 0
     assert home.index().texts_read == 1
-    assert home.index(exclude=("*.srt",)).texts_gone == 1
+    assert home.index(home.videos / "talk.mp4", exclude=("*.srt",)).texts_gone == 1
+    (home.videos / "sub").mkdir()
+    shutil.move(home.videos / "talk.mp4", home.videos / "sub" / "talk.mp4")
+    shutil.move(home.videos / "talk.srt", home.videos / "sub" / "talk.srt")
+    assert home.index(exclude=("sub/*.srt",)).texts_read == 0
 
 
 def test_a_transcript_that_was_named_is_read_wherever_it_lies_and_kept(
