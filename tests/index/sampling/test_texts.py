@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 from dataclasses import replace
 from pathlib import Path
 
 import av
 import media_factory as make
 import pytest
+from subtitle_damage import WHOLE, check_tracks, damaged
 from subtitled_video import Texts, add_texts
 
 from index.files import FileStat, digest_file
@@ -16,7 +18,7 @@ from index.passages import TextTrack
 from index.sampling.jobs import DecodeLimits
 from index.sampling.text_jobs import TextFailed, TextJob, TextRead
 from index.sampling.texts import read_texts
-from index.text.sidecars import sidecars_of
+from index.text.sidecars import Sidecar, sidecars_of
 
 LENGTH_S = 8.0
 FRAME_S = 0.04
@@ -169,6 +171,35 @@ def test_rare_formats_are_read(plain: Path, tmp_path: Path, name: str, text: str
     (tmp_path / name).write_text(text)
     (track,) = read(path, name).tracks
     assert rows_of(track) == approximately([(1.0, 2.0, "", "Hello\nthere"), (3.0, 4.0, "", "Bye")])
+
+
+def test_damaged_files_of_rare_formats_harm_nobody(plain: Path, tmp_path: Path) -> None:
+    rng = random.Random(0)
+    sidecars = []
+    for number, name in enumerate(["a.sub", "a.smi", "c.srt"] * 30):
+        path = tmp_path / f"{number}.{name}"
+        path.write_bytes(damaged(WHOLE[name], rng))
+        sidecars.append(Sidecar(os.fsencode(path)))
+    job = TextJob(1, os.fsencode(plain), LENGTH_S, tuple(sidecars))
+    (found,) = read_texts([job], workers=1)
+    assert isinstance(found, TextRead)
+    assert len(found.files) == 90 - sum(
+        Path(os.fsdecode(s.path)).stat().st_size == 0 for s in sidecars
+    )
+    assert found.tracks
+    check_tracks(found.tracks, LENGTH_S)
+    assert all(failure.reason.isprintable() for failure in found.failures)
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
+def test_damaged_containers_harm_nobody(plain: Path, tmp_path: Path, name: str) -> None:
+    codec = "mov_text" if name.endswith("mp4") else "subrip"
+    whole = add_texts(tmp_path / name, plain, [Texts(codec, SAID * 5)], [(0.0, 4.0, "Opening")])
+    for seed in range(25):
+        path = make.flipped(tmp_path / f"{seed}-{name}", whole, flips=40, seed=seed, spare=0.0)
+        (found,) = read_texts([TextJob(1, os.fsencode(path), LENGTH_S)], workers=0)
+        if isinstance(found, TextRead):
+            check_tracks(found.tracks, LENGTH_S)
 
 
 def test_a_bad_file_costs_itself_alone(plain: Path, tmp_path: Path) -> None:
