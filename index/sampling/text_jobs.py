@@ -45,7 +45,7 @@ class SourceFailed:
     """One source of text that cannot be used; the others can."""
 
     reason: str
-    """For people, without the path."""
+    """For people, without the path: what ails it and what helps."""
     path: bytes = b""
     """The side file; empty for what is in the video."""
     stream: int | None = None

@@ -142,6 +142,9 @@ def _shift_s(origin: Origin) -> float:
 def _reason(error: Exception, path: bytes) -> str:
     if isinstance(error, OSError):
         return f"it cannot be read: {error.strerror or error}"
+    if isinstance(error, TextError):
+        between = " " if error.message.endswith(".") else "; "
+        return between.join(part for part in (error.message, error.remedy) if part)
     if isinstance(error, GzError):
         return error.message.removeprefix(f"{os.fsdecode(path)}: ")
     return f"it is damaged in a way that was not expected ({type(error).__name__})"
