@@ -24,6 +24,7 @@ from ..passages import TextSource, TextTrack
 from ..text.belonging import VideoFacts
 from ..text.chapters import Chapter, chapter_track
 from ..text.depositions import UntimedError
+from ..text.downloads import read_notes
 from ..text.encodings import encoding_of
 from ..text.events import said_in_packets
 from ..text.fitting import fit
@@ -62,12 +63,27 @@ def serve_texts(
         allowance.for_decoding()
     origin = origin_of(job.path)
     read = TextRead(job.key, ())
+    automatic = _made_by_machines(job)
     for sidecar in job.sidecars:
+        ending = sidecar.path.rpartition(b".")[2]
+        if (sidecar.language.casefold(), os.fsdecode(ending).casefold()) in automatic:
+            sidecar = replace(sidecar, tags=sidecar.tags | {"auto"})
         read = _beside(read, job, sidecar, origin)
         heartbeat()
     if job.embedded:
         read = _inside(read, job, origin, heartbeat)
     yield ("finished", read), []
+
+
+def _made_by_machines(job: TextJob) -> frozenset[tuple[str, str]]:
+    """Language and ending of the captions that were downloaded with a video and nobody wrote."""
+    if not job.sidecars:
+        return frozenset()
+    notes = job.path.rpartition(b".")[0] + b".info.json"
+    try:
+        return read_notes(_contents(notes)[1]).automatic
+    except (GzError, OSError):
+        return frozenset()
 
 
 def _beside(read: TextRead, job: TextJob, sidecar: Sidecar, origin: Origin) -> TextRead:

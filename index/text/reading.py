@@ -11,10 +11,11 @@ from ..passages import Origin, TextSource, TextTrack
 from .alignment import HeardWord
 from .ass import ass_events, is_ass
 from .belonging import VideoFacts, recording_of
-from .chapters import chapter_track, chapters_of_notes
+from .chapters import chapter_track
 from .closed import refusal
 from .cues import Scan, scan_cues
 from .depositions import Placing, track_of
+from .downloads import read_notes
 from .dvt import is_dvt, read_dvt
 from .encodings import encoding_of
 from .fitting import Said, Shown, counted, fit
@@ -112,7 +113,7 @@ def read_sidecar(
     name = path.rpartition(b"/")[2].lower()
     if name.endswith(b".info.json"):
         source = TextSource("chapter", "chapters", "person", path, language=language)
-        found = chapters_of_notes(data)
+        found = read_notes(data).chapters
         track = chapter_track(found, source, shift_s=shift_s + offset_s, duration_s=duration_s)
         return () if track is None else (track,)
     if name.endswith((b".sub", b".sup")) and data.startswith(_PICTURES):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from dataclasses import replace
@@ -256,6 +257,44 @@ def test_sound_alone_has_side_files_too(tmp_path: Path) -> None:
     (tmp_path / "a.srt").write_text(SRT)
     (track,) = read(path, "a.srt").tracks
     assert rows_of(track) == [(1.0, 2.0, "", "Hello"), (3.0, 4.0, "", "Bye")]
+
+
+def test_the_notes_of_a_download_say_chapters_and_who_wrote_captions(
+    plain: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(plain.read_bytes())
+    notes = {
+        "chapters": [
+            {"start_time": 0.0, "end_time": 3.5, "title": "Opening"},
+            {"start_time": 3.5, "end_time": 8, "title": "The vote\u001b[2J"},
+            {"start_time": True, "end_time": 8, "title": "x"},
+            {"start_time": 1, "end_time": 2, "title": ["x"]},
+            "x",
+        ],
+        "subtitles": {"en": [{"ext": "vtt"}]},
+        "automatic_captions": {"en": [], "de": [{"ext": "vtt"}], "fr": []},
+        "requested_subtitles": {"fr": {"ext": "srt"}, "en": {"ext": "vtt"}},
+    }
+    (tmp_path / "a.info.json").write_text(json.dumps(notes))
+    vtt = "WEBVTT\n\n00:01.000 --> 00:02.000\nHello\n"
+    for name in ("a.en.vtt", "a.de.vtt", "a.de.srt", "a.fr.srt"):
+        (tmp_path / name).write_text(vtt)
+    tracks = read(path, "a.info.json", "a.en.vtt", "a.de.vtt", "a.de.srt", "a.fr.srt").tracks
+    origins = {track.source.path.rpartition(b"/")[2]: track.source.origin for track in tracks}
+    assert origins == {
+        b"a.info.json": "person",
+        b"a.en.vtt": "person",
+        b"a.de.vtt": "automatic",
+        b"a.de.srt": "person",
+        b"a.fr.srt": "automatic",
+    }
+    (chapters,) = [track for track in tracks if track.source.channel == "chapter"]
+    assert rows_of(chapters) == [(0.0, 3.5, "", "Opening"), (3.5, 8.0, "", "The vote [2J")]
+    (tmp_path / "a.info.json").write_text("{")
+    found = read(path, "a.info.json", "a.en.vtt")
+    assert [failure.reason[:27] for failure in found.failures] == ["its notes cannot be read: i"]
+    assert len(found.tracks) == 1
 
 
 def test_a_person_may_name_the_encoding(plain: Path, tmp_path: Path) -> None:
