@@ -38,6 +38,8 @@ class FileRead:
     stat: FileStat
     digest: str
     """BLAKE2b of its content, 64 hex digits."""
+    notes: tuple[str, ...] = ()
+    """For people: why none of its words is read, where nothing is wrong with it."""
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,22 @@ from ..text.events import said_in_packets
 from ..text.fitting import fit
 from ..text.languages import language_of
 from ..text.rare import rare_format, with_rate
-from ..text.reading import MOST_BYTES, Recorded, SideText, read_sidecar, spoken_track
+from ..text.reading import (
+    MOST_BYTES,
+    Recorded,
+    SideText,
+    holds_pictures,
+    read_sidecar,
+    spoken_track,
+)
 from ..text.sidecars import Sidecar
 from .jobs import DecodeLimits
 from .memory import Allowance
 from .text_jobs import FileRead, SourceFailed, TextJob, TextRead
 from .worker import Message, Shots
+
+
+_PICTURES_BESIDE = "It holds pictures of subtitles, which are not read; SRT made of them would be."
 
 
 def serve_texts(
@@ -89,6 +99,8 @@ def _made_by_machines(job: TextJob) -> frozenset[tuple[str, str]]:
 def _beside(read: TextRead, job: TextJob, sidecar: Sidecar, origin: Origin) -> TextRead:
     try:
         file, data = _contents(sidecar.path)
+        if holds_pictures(data):
+            file = replace(file, notes=(_PICTURES_BESIDE,))
         read = replace(read, files=(*read.files, file))
         tracks = read_sidecar(
             sidecar.path,

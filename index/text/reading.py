@@ -28,7 +28,8 @@ from .speakers import by_speaker
 
 MOST_BYTES = 64 << 20
 """Of one side file; a day of rolling captions is a third of it."""
-_PICTURES = (b"\x00\x00\x01\xba", b"PG")
+_PICTURES = (b"\x00\x00\x01\xba", b"PG\x00", b"PG\x01")
+"""MPEG program streams (VobSub) and Blu-ray's presentation graphics."""
 
 
 @dataclass(frozen=True)
@@ -116,11 +117,8 @@ def read_sidecar(
         found = read_notes(data).chapters
         track = chapter_track(found, source, shift_s=shift_s + offset_s, duration_s=duration_s)
         return () if track is None else (track,)
-    if name.endswith((b".sub", b".sup")) and data.startswith(_PICTURES):
-        raise TextError(
-            "it holds pictures of subtitles, and these are not read",
-            "convert it to SRT with a program that reads the pictures",
-        )
+    if holds_pictures(data):
+        return ()
     closed = refusal(path, data)
     if closed:
         raise TextError(closed)
@@ -142,6 +140,11 @@ def read_sidecar(
         if tracks is not None:
             return tracks
     return ()
+
+
+def holds_pictures(data: bytes) -> bool:
+    """Whether a side file holds subtitles as pictures; these are whole, and not read."""
+    return data.startswith(_PICTURES)
 
 
 def _read_ass(side: SideText) -> tuple[TextTrack, ...] | None:
