@@ -44,7 +44,6 @@ from .memory import Allowance
 from .text_jobs import FileRead, SourceFailed, TextJob, TextRead
 from .worker import Message, Shots
 
-
 _PICTURES_BESIDE = "It holds pictures of subtitles, which are not read; SRT made of them would be."
 
 
