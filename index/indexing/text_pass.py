@@ -215,6 +215,7 @@ class TextPass:
 
     def _keep(self, order: _Order, read: TextRead) -> None:
         video, stats = order.video, {file.path: file.stat for file in read.files}
+        notes = {file.path: file.notes for file in read.files}
         before = self._rows_of(order)
         for track in read.tracks:
             path = track.source.path
@@ -231,7 +232,11 @@ class TextPass:
                 self._fail(order, SourceFailed(_NOTHING_IN_IT, file.path), stats.get(file.path))
             elif file.path not in told:
                 self._library.note_wordless(
-                    video.id, _source(file.path), stats.get(file.path), order.settings(file.path)
+                    video.id,
+                    _source(file.path),
+                    stats.get(file.path),
+                    order.settings(file.path),
+                    notes.get(file.path, ()),
                 )
         if order.container:
             if read.notes:

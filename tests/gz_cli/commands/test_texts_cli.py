@@ -39,13 +39,15 @@ def test_the_whole_way_of_a_side_file(tmp_path: Path, tiny_model: Path) -> None:
     colour_video(videos / "talk.mp4", [("red", 4.0)], fps=5)
     (videos / "talk.en.srt").write_text(CUES)
     (videos / "talk.sub").write_bytes(b"\x00\x00\x01\xba")
+    (videos / "talk.info.json").write_text("{")
     ran = archive.run("index", videos, "--model", tiny_model)
     assert ran.code == 3
     assert "1 text of 1 video read, 1 text could not be read." in ran.err
-    assert f"warning: {videos / 'talk.sub'}: it holds pictures of subtitles" in ran.err
-    assert "skipped" not in ran.err
+    assert f"warning: {videos / 'talk.info.json'}: its notes cannot be read" in ran.err
+    assert "skipped: 1 subtitle." in ran.err
     listed = archive.run("ls")
     assert "speech en (subtitles), 1 unreadable text" in listed.text
+    assert "It holds pictures of subtitles, which are not read" in archive.run("show", "talk").text
     again = archive.run("index", "--json")
     assert again.code == 0
     summary = again.lines[-1]

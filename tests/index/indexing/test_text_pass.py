@@ -172,15 +172,24 @@ def test_a_side_file_that_is_edited_while_it_is_read_is_read_again(
 
 
 def test_a_text_that_fails_is_told_once_and_tried_again_when_asked(home: Home) -> None:
-    broken = home.videos / "talk.sub"
-    broken.write_bytes(b"\x00\x00\x01\xba")
+    broken = home.videos / "talk.info.json"
+    broken.write_text("{")
     summary = home.index()
     assert (summary.indexed, summary.failed, summary.texts_failed) == (1, 0, 1)
     assert [problem.path for problem in summary.problems] == [bytes(broken)]
     (row,) = rows(home)
-    assert (row.state, "pictures of subtitles" in row.reason) == ("failed", True)
+    assert (row.state, "notes cannot be read" in row.reason) == ("failed", True)
     assert home.index().texts_failed == 0
     assert home.index(retry=True).texts_failed == 1
+
+
+def test_subtitles_that_are_pictures_are_no_failure(home: Home) -> None:
+    (home.videos / "talk.sub").write_bytes(b"\x00\x00\x01\xba")
+    summary = home.index()
+    assert (summary.indexed, summary.texts_failed, summary.problems) == (1, 0, ())
+    (row,) = rows(home)
+    assert row.state == "empty"
+    assert row.notes[0].startswith("It holds pictures of subtitles, which are not read")
 
 
 def test_other_content_has_its_side_file_read_for_it(home: Home) -> None:
