@@ -149,3 +149,15 @@ def test_show_cites_testimony_and_calls_a_machine_a_machine(home: Home) -> None:
         "page_last": 15,
         "line_last": 1,
     }
+
+
+def test_show_says_what_is_not_read_and_passes_over_what_holds_no_words(home: Home) -> None:
+    (home.videos / "talk.info.json").write_text('{"title": "A talk"}')
+    (home.videos / "talk.sub").write_bytes(b"\x00\x00\x01\xba")
+    assert home.index().problems == ()
+    told = gz(home, "show", "talk").text
+    assert "  not read   subtitles, talk.sub: It holds pictures of subtitles" in told
+    assert "info.json" not in told
+    assert {text["state"] for text in gz(home, "show", "talk", "--json").lines[0]["texts"]} == {
+        "empty"
+    }
