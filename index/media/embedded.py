@@ -84,14 +84,18 @@ def origin_of(path: bytes) -> Origin:
     Raises:
         MediaError: The file cannot be opened, or has neither pictures nor sound.
     """
-    with open_container(path) as container:
-        begins = Fraction(container.start_time or 0, 1_000_000)
-        if not container.streams.video and container.streams.audio:
+    try:
+        with open_video(path) as video:
+            begins = Fraction(video.container.start_time or 0, 1_000_000)
+            if video.first.pts is None or video.stream.time_base is None:
+                return Origin(begins, begins, video.info.fps)
+            return Origin(begins, video.first.pts * video.stream.time_base, video.info.fps)
+    except MediaError:
+        with open_container(path) as container:
+            if container.streams.video or not container.streams.audio:
+                raise
+            begins = Fraction(container.start_time or 0, 1_000_000)
             return Origin(begins, begins)
-    with open_video(path) as video:
-        if video.first.pts is None or video.stream.time_base is None:
-            return Origin(begins, begins, video.info.fps)
-        return Origin(begins, video.first.pts * video.stream.time_base, video.info.fps)
 
 
 @contextmanager
@@ -124,17 +128,21 @@ class EventReader:
         """
         if not self._wanted:
             return
-        for stream in self._container.streams:
-            if stream.index not in self._wanted:
-                stream.discard = Discard.all
-        picked = [stream for stream in self._container.streams if stream.index in self._wanted]
+        skips = self._container.format.name.startswith("mov")
+        # Others are read through whatever is wanted; their pictures show that work goes on.
+        beats = set() if skips else {stream.index for stream in self._container.streams.video[:1]}
+        for other in self._container.streams:
+            if other.index not in self._wanted and other.index not in beats:
+                other.discard = Discard.all
+        picked = [s for s in self._container.streams if s.index in self._wanted or s.index in beats]
         errors = 0
         while errors < _DEMUX_ERRORS:
             try:
                 for packet in self._container.demux(*picked):
                     heartbeat()
-                    if packet.size and packet.pts is not None:
-                        self._take(packet, self._wanted[packet.stream_index])
+                    stream = self._wanted.get(packet.stream_index)
+                    if packet.size and packet.pts is not None and stream is not None:
+                        self._take(packet, stream)
                 return
             except DECODE_ERRORS as error:
                 gone = drive_error(Path(self._container.name), error)

@@ -38,6 +38,8 @@ class FileRead:
     stat: FileStat
     digest: str
     """BLAKE2b of its content, 64 hex digits."""
+    notes: tuple[str, ...] = ()
+    """For people: why none of its words is read, where nothing is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class SourceFailed:
     """One source of text that cannot be used; the others can."""
 
     reason: str
-    """For people, without the path."""
+    """For people, without the path: what ails it and what helps."""
     path: bytes = b""
     """The side file; empty for what is in the video."""
     stream: int | None = None

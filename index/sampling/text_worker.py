@@ -24,17 +24,27 @@ from ..passages import TextSource, TextTrack
 from ..text.belonging import VideoFacts
 from ..text.chapters import Chapter, chapter_track
 from ..text.depositions import UntimedError
+from ..text.downloads import read_notes
 from ..text.encodings import encoding_of
 from ..text.events import said_in_packets
 from ..text.fitting import fit
 from ..text.languages import language_of
 from ..text.rare import rare_format, with_rate
-from ..text.reading import MOST_BYTES, Recorded, SideText, read_sidecar, spoken_track
+from ..text.reading import (
+    MOST_BYTES,
+    Recorded,
+    SideText,
+    holds_pictures,
+    read_sidecar,
+    spoken_track,
+)
 from ..text.sidecars import Sidecar
 from .jobs import DecodeLimits
 from .memory import Allowance
 from .text_jobs import FileRead, SourceFailed, TextJob, TextRead
 from .worker import Message, Shots
+
+_PICTURES_BESIDE = "It holds pictures of subtitles, which are not read; SRT made of them would be."
 
 
 def serve_texts(
@@ -62,7 +72,11 @@ def serve_texts(
         allowance.for_decoding()
     origin = origin_of(job.path)
     read = TextRead(job.key, ())
+    automatic = _made_by_machines(job)
     for sidecar in job.sidecars:
+        ending = sidecar.path.rpartition(b".")[2]
+        if (sidecar.language.casefold(), os.fsdecode(ending).casefold()) in automatic:
+            sidecar = replace(sidecar, tags=sidecar.tags | {"auto"})
         read = _beside(read, job, sidecar, origin)
         heartbeat()
     if job.embedded:
@@ -70,9 +84,22 @@ def serve_texts(
     yield ("finished", read), []
 
 
+def _made_by_machines(job: TextJob) -> frozenset[tuple[str, str]]:
+    """Language and ending of the captions that were downloaded with a video and nobody wrote."""
+    if not job.sidecars:
+        return frozenset()
+    notes = job.path.rpartition(b".")[0] + b".info.json"
+    try:
+        return read_notes(_contents(notes)[1]).automatic
+    except (GzError, OSError):
+        return frozenset()
+
+
 def _beside(read: TextRead, job: TextJob, sidecar: Sidecar, origin: Origin) -> TextRead:
     try:
         file, data = _contents(sidecar.path)
+        if holds_pictures(data):
+            file = replace(file, notes=(_PICTURES_BESIDE,))
         read = replace(read, files=(*read.files, file))
         tracks = read_sidecar(
             sidecar.path,
@@ -142,6 +169,9 @@ def _shift_s(origin: Origin) -> float:
 def _reason(error: Exception, path: bytes) -> str:
     if isinstance(error, OSError):
         return f"it cannot be read: {error.strerror or error}"
+    if isinstance(error, TextError):
+        between = " " if error.message.endswith(".") else "; "
+        return between.join(part for part in (error.message, error.remedy) if part)
     if isinstance(error, GzError):
         return error.message.removeprefix(f"{os.fsdecode(path)}: ")
     return f"it is damaged in a way that was not expected ({type(error).__name__})"

@@ -41,7 +41,7 @@ def ass_events(text: str) -> tuple[Said, ...]:
             fields = [field.strip().lower() for field in rest.split(",")]
         elif kind == "dialogue" and colon and {"start", "end", "text"} <= set(fields):
             values = dict(zip(fields, rest.split(",", len(fields) - 1), strict=False))
-            start, end = _seconds(values["start"]), _seconds(values.get("end", ""))
+            start, end = _seconds(values.get("start", "")), _seconds(values.get("end", ""))
             lines = ass_lines(values.get("text", ""))
             if start is not None and end is not None and lines:
                 speaker = plain(values.get("name", values.get("actor", ""))).strip()

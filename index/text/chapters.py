@@ -1,4 +1,4 @@
-"""Chapters: what a stretch of video is called, from a downloader's notes or the container."""
+"""Chapters: what a stretch of video is called, whoever says it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
-from ..errors import TextError
 from ..passages import TextSource, TextTrack
-from ..strict_json import NotStrictJson, read_json
 from .fitting import Said, fit
 from .markup import Line, plain
 
-_MOST = 10_000
 _NUMBERED = re.compile(r"(?:chapter|kapitel|chapitre|cap[ií]tulo|part)?\s*\d+", re.IGNORECASE)
 
 
@@ -45,34 +41,3 @@ def chapter_track(
         return None
     covered_s = sum(passage.end_s - passage.start_s for passage in fitted.passages)
     return TextTrack(source, fitted.passages, min(covered_s, duration_s), notes=fitted.notes)
-
-
-def chapters_of_notes(data: bytes) -> tuple[Chapter, ...]:
-    """Chapters in the notes that a downloader leaves beside a video (``.info.json``).
-
-    Raises:
-        TextError: The notes cannot be read.
-    """
-    try:
-        notes = read_json(data)
-    except NotStrictJson as error:
-        raise TextError(f"its notes cannot be read: {error}", "download them again") from error
-    listed = notes.get("chapters") if isinstance(notes, dict) else None
-    if not isinstance(listed, list):
-        return ()
-    found = [_chapter(entry) for entry in listed[:_MOST] if isinstance(entry, dict)]
-    return tuple(chapter for chapter in found if chapter is not None)
-
-
-def _chapter(entry: dict[str, Any]) -> Chapter | None:
-    start_s, end_s, title = (entry.get(key) for key in ("start_time", "end_time", "title"))
-    numbers = (start_s, end_s)
-    if not isinstance(title, str) or any(
-        isinstance(n, bool) or not isinstance(n, int | float) for n in numbers
-    ):
-        return None
-    return Chapter(_exact(start_s), _exact(end_s), title)
-
-
-def _exact(seconds: Any) -> Fraction:
-    return Fraction(seconds).limit_denominator(1_000_000)

@@ -10,7 +10,7 @@ from ..errors import TextError
 
 MOST_CUES = 300_000
 """A day of rolling captions has a third of it."""
-_CLOCK = r"(?:(\d{1,4}):)?(\d{1,3}):(\d{1,2})(?:[.,]\s?(\d{1,9})|:(\d{3}))?"
+_CLOCK = r"(-?)(?:(\d{1,4}):)?(\d{1,3}):(\d{1,2})(?:[.,]\s?(\d{1,9})|:(\d{3}))?"
 _ARROW = r"\s*(?:-{1,2}\s?>|–>|—>|→|--&gt;)\s*"
 _TIMES = re.compile(rf"\s*{_CLOCK}{_ARROW}{_CLOCK}(?![\d:])(.*)", re.ASCII)
 _COMMA_TIMES = re.compile(rf"\s*{_CLOCK},{_CLOCK}()\s*", re.ASCII)
@@ -87,7 +87,7 @@ def scan_cues(text: str, webvtt: bool = False) -> Scan | None:
             broken += 1
             cut_off = cut_off or last
             continue
-        start, end = _seconds(match.groups()[:5]), _seconds(match.groups()[5:10])
+        start, end = _seconds(match.groups()[:6]), _seconds(match.groups()[6:12])
         cut_off = cut_off or (last and not body)
         cues.append(Cue(start, end, tuple(body)))
     return Scan(tuple(cues), webvtt, _header(lines[: times[0]], "language"), broken, cut_off)
@@ -98,10 +98,11 @@ def _times(line: str) -> re.Match[str] | None:
 
 
 def _seconds(fields: tuple[str | None, ...]) -> Fraction:
-    hours, minutes, seconds, part, milliseconds = fields
+    sign, hours, minutes, seconds, part, milliseconds = fields
     whole = int(hours or 0) * 3600 + int(minutes or 0) * 60 + int(seconds or 0)
     part = part or milliseconds
-    return whole + (Fraction(int(part), 10 ** len(part)) if part else Fraction(0))
+    exact = whole + (Fraction(int(part), 10 ** len(part)) if part else Fraction(0))
+    return -exact if sign else exact
 
 
 def _number_before(

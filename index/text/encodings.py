@@ -16,26 +16,32 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16", "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16", "utf-16"),
 )
-_NOT_WESTERN_TEXT = (
-    "ab ar be bg bn bo bs cs el fa he hi hr hu hy ja ka kk km ko ky lo lt lv mk ml mn mr my "
-    "ne pl ro ru sk sl sq sr ta te tg th tr uk ur uz vi yi zh et"
-)
-_NOT_WESTERN = frozenset(_NOT_WESTERN_TEXT.split())
-"""Languages that were never written in windows-1252."""
-_MANY_BYTES = (
-    "big5",
-    "cp932",
-    "cp949",
-    "cp950",
-    "euc_",
-    "gb",
-    "hz",
-    "iso2022",
-    "johab",
-    "shift",
-    "utf",
-)
-"""Encodings whose bytes rarely fit by accident."""
+_CENTRAL, _CYRILLIC = ("cp1250",), ("cp1251", "koi8_r", "cp866")
+_CHINESE, _ARABIC = ("gb18030", "big5"), ("cp1256",)
+_WRITTEN_IN: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("bs", "cs", "hr", "hu", "pl", "ro", "sk", "sl", "sq"), _CENTRAL),
+    **dict.fromkeys(("be", "bg", "kk", "mk", "ru", "sr"), _CYRILLIC),
+    **dict.fromkeys(("ar", "fa", "ur"), _ARABIC),
+    **dict.fromkeys(("et", "lt", "lv"), ("cp1257",)),
+    "el": ("cp1253", "iso8859_7"),
+    "he": ("cp1255",),
+    "ja": ("cp932", "euc_jp"),
+    "ko": ("cp949",),
+    "th": ("cp874",),
+    "tr": ("cp1254",),
+    "uk": ("cp1251", "koi8_u"),
+    "vi": ("cp1258",),
+    "zh": _CHINESE,
+}
+"""What languages were written in before UTF-8; those that are not named, in windows-1252."""
+_WESTERN = "cp1252"
+_LIKELY = (
+    "cp1252", "cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp932", "euc_jp",
+    "gb18030", "big5", "cp949",
+)  # fmt: skip
+"""What subtitles of an unknown language come in."""
+_LAST_LATIN = "\u024f"
+_ESCAPES = (b"\x1b$B", b"\x1b$@")
 _SAMPLE_BYTES = 1 << 17
 """What is looked at to guess: more makes the guess slower and no better."""
 _GUESSED = " (guessed)"
@@ -75,7 +81,7 @@ def encoding_of(data: bytes, *, encoding: str = "", language: str = "") -> Encod
     for mark, codec, name in _MARKS:
         if data.startswith(mark):
             return Encoding(codec, name)
-    codec = _unmarked_utf_16(data)
+    codec = "iso2022_jp" if any(escape in data for escape in _ESCAPES) else _unmarked_utf_16(data)
     if not codec:
         try:
             data.decode("utf-8")
@@ -88,20 +94,29 @@ def encoding_of(data: bytes, *, encoding: str = "", language: str = "") -> Encod
 
 
 def _guessed(data: bytes, language: str) -> str:
-    sample = data[:_SAMPLE_BYTES]
-    best = from_bytes(sample).best()
-    guess = best.encoding if best is not None else "cp1252"
     spoken = language.partition("-")[0]
-    if spoken in _NOT_WESTERN:
-        return guess
-    certain = guess.startswith(_MANY_BYTES) or _is_another_script(sample, guess)
-    return guess if certain and not spoken else "cp1252"
+    likely = _WRITTEN_IN.get(spoken, (_WESTERN,)) if spoken else _LIKELY
+    if len(likely) == 1:
+        return likely[0]
+    # Times and English words say nothing, and drown what does.
+    telling = b"\n".join(line for line in data.splitlines() if not line.isascii())
+    sample = telling[:_SAMPLE_BYTES]
+    best = from_bytes(sample, cp_isolation=list(likely)).best()
+    if best is None:
+        return likely[0]
+    return best.encoding if spoken or _is_foreign(str(best)) else _WESTERN
+
+
+def _is_foreign(text: str) -> bool:
+    """Whether most letters are of another script: a few come about by accident."""
+    letters = [character for character in text if character.isalpha()]
+    return 2 * sum(character > _LAST_LATIN for character in letters) > len(letters)
 
 
 def _as_told(data: bytes, encoding: str) -> Encoding:
     try:
         codec = codecs.lookup(encoding)
-        b"".decode(codec.name)
+        "a".encode(codec.name)
     except (LookupError, ValueError):
         raise TextError(
             f"there is no encoding called {encoding[:40]!a}",
@@ -130,14 +145,6 @@ def _unmarked_utf_16(data: bytes) -> str:
         if len(head) >= 8 and zeros > len(head) * 0.2 and head[1 - first :: 2].count(0) == 0:
             return codec
     return ""
-
-
-def _is_another_script(data: bytes, guess: str) -> bool:
-    """Whether most letters are Greek, Cyrillic, Hebrew or Arabic, as none are by accident."""
-    text = data.decode(guess, "replace")
-    foreign = sum("\u0370" <= c <= "\u052f" or "\u0590" <= c <= "\u06ff" for c in text)
-    latin = sum(c.isascii() and c.isalpha() for c in text)
-    return foreign > latin
 
 
 def _shown(codec: str) -> str:

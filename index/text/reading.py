@@ -11,10 +11,11 @@ from ..passages import Origin, TextSource, TextTrack
 from .alignment import HeardWord
 from .ass import ass_events, is_ass
 from .belonging import VideoFacts, recording_of
-from .chapters import chapter_track, chapters_of_notes
+from .chapters import chapter_track
 from .closed import refusal
 from .cues import Scan, scan_cues
 from .depositions import Placing, track_of
+from .downloads import read_notes
 from .dvt import is_dvt, read_dvt
 from .encodings import encoding_of
 from .fitting import Said, Shown, counted, fit
@@ -27,7 +28,8 @@ from .speakers import by_speaker
 
 MOST_BYTES = 64 << 20
 """Of one side file; a day of rolling captions is a third of it."""
-_PICTURES = (b"\x00\x00\x01\xba", b"PG")
+_PICTURES = (b"\x00\x00\x01\xba", b"PG\x00", b"PG\x01")
+"""MPEG program streams (VobSub) and Blu-ray's presentation graphics."""
 
 
 @dataclass(frozen=True)
@@ -112,14 +114,11 @@ def read_sidecar(
     name = path.rpartition(b"/")[2].lower()
     if name.endswith(b".info.json"):
         source = TextSource("chapter", "chapters", "person", path, language=language)
-        found = chapters_of_notes(data)
+        found = read_notes(data).chapters
         track = chapter_track(found, source, shift_s=shift_s + offset_s, duration_s=duration_s)
         return () if track is None else (track,)
-    if name.endswith((b".sub", b".sup")) and data.startswith(_PICTURES):
-        raise TextError(
-            "it holds pictures of subtitles, and these are not read",
-            "convert it to SRT with a program that reads the pictures",
-        )
+    if holds_pictures(data):
+        return ()
     closed = refusal(path, data)
     if closed:
         raise TextError(closed)
@@ -141,6 +140,11 @@ def read_sidecar(
         if tracks is not None:
             return tracks
     return ()
+
+
+def holds_pictures(data: bytes) -> bool:
+    """Whether a side file holds subtitles as pictures; these are whole, and not read."""
+    return data.startswith(_PICTURES)
 
 
 def _read_ass(side: SideText) -> tuple[TextTrack, ...] | None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
-from index_runs import Home
+from index_runs import Home, assert_sound, run, stored
 from media_factory import colour_video
+from subtitled_video import Texts, add_texts
+from testimony_factory import ascii_transcript, dvt, printed_lines
 
 from index.files import FileStat
 from index.indexing import text_pass
+from index.passages import Passage, TextSource, TextTrack, Word
 from index.store.library import Library
 from index.store.text_rows import TextRow
 
@@ -168,15 +172,24 @@ def test_a_side_file_that_is_edited_while_it_is_read_is_read_again(
 
 
 def test_a_text_that_fails_is_told_once_and_tried_again_when_asked(home: Home) -> None:
-    broken = home.videos / "talk.sub"
-    broken.write_bytes(b"\x00\x00\x01\xba")
+    broken = home.videos / "talk.info.json"
+    broken.write_text("{")
     summary = home.index()
     assert (summary.indexed, summary.failed, summary.texts_failed) == (1, 0, 1)
     assert [problem.path for problem in summary.problems] == [bytes(broken)]
     (row,) = rows(home)
-    assert (row.state, "pictures of subtitles" in row.reason) == ("failed", True)
+    assert (row.state, "notes cannot be read" in row.reason) == ("failed", True)
     assert home.index().texts_failed == 0
     assert home.index(retry=True).texts_failed == 1
+
+
+def test_subtitles_that_are_pictures_are_no_failure(home: Home) -> None:
+    (home.videos / "talk.sub").write_bytes(b"\x00\x00\x01\xba")
+    summary = home.index()
+    assert (summary.indexed, summary.texts_failed, summary.problems) == (1, 0, ())
+    (row,) = rows(home)
+    assert row.state == "empty"
+    assert row.notes[0].startswith("It holds pictures of subtitles, which are not read")
 
 
 def test_other_content_has_its_side_file_read_for_it(home: Home) -> None:
@@ -207,7 +220,11 @@ def test_what_is_left_out_by_a_glob_is_no_text_either(home: Home) -> None:
     write(home.videos / "talk.srt", "one")
     assert home.index(exclude=("*.srt",)).texts_read == 0
     assert home.index().texts_read == 1
-    assert home.index(exclude=("*.srt",)).texts_gone == 1
+    assert home.index(home.videos / "talk.mp4", exclude=("*.srt",)).texts_gone == 1
+    (home.videos / "sub").mkdir()
+    shutil.move(home.videos / "talk.mp4", home.videos / "sub" / "talk.mp4")
+    shutil.move(home.videos / "talk.srt", home.videos / "sub" / "talk.srt")
+    assert home.index(exclude=("sub/*.srt",)).texts_read == 0
 
 
 def test_a_transcript_that_was_named_is_read_wherever_it_lies_and_kept(
@@ -235,3 +252,90 @@ def test_a_link_beside_a_video_is_not_followed(home: Home, tmp_path: Path) -> No
     (home.videos / "talk.srt").symlink_to(tmp_path / "elsewhere.srt")
     assert home.index().texts_read == 0
     assert FileStat.read(home.videos / "talk.srt").size_bytes > 0
+
+
+def test_streams_and_chapters_are_read_once_for_each_content(home: Home) -> None:
+    plain = home.videos / "talk.mp4"
+    subtitled = home.videos / "film.mkv"
+    said = Texts("srt", [(1.0, 2.0, b"never signed")], language="eng")
+    add_texts(subtitled, plain, [said], chapters=[(0.0, 2.0, "Opening")])
+    assert home.index().texts_read == 2
+    kinds = {row.source.kind: row for row in rows(home)}
+    assert set(kinds) == {"embedded", "chapters"}
+    assert (kinds["embedded"].source.language, kinds["embedded"].searched) == ("en", True)
+    ids = [row.id for row in rows(home)]
+    subtitled.rename(home.videos / "renamed.mkv")
+    os.utime(plain)
+    assert home.index().texts_read == 0
+    assert [row.id for row in rows(home)] == ids
+    add_texts(home.videos / "renamed.mkv", plain, [said])
+    assert home.index().texts_read == 1
+    assert [row.source.kind for row in rows(home)] == ["embedded"]
+
+
+def test_a_deposition_goes_to_the_video_that_it_names_inside(home: Home) -> None:
+    colour_video(home.videos / "other.mp4", [("blue", 3.0)], fps=5)
+    lines = printed_lines(1)[:3]
+    starts_ms = {(line.page, line.line): 1000 * at for at, line in enumerate(lines)}
+    deposition = home.videos / "Smith.dvt"
+    deposition.write_bytes(dvt(lines, starts_ms, streams=(("talk.mp4", 0, 600_000),)))
+    summary = home.index()
+    assert (summary.texts_read, summary.texts_failed, summary.skipped) == (1, 0, 0)
+    with Library.open_readonly(home.library) as library:
+        (row,) = [row for row in library.text_rows() if row.state == "visible"]
+        video = library.video(row.video_id)
+    assert video is not None
+    assert (video.path, row.source.kind) == (bytes(home.videos / "talk.mp4"), "dvt")
+    assert home.index().texts_read == 0
+    (home.videos / "talk.mp4").rename(home.videos / "part.mp4")
+    (home.videos / "other.mp4").rename(home.videos / "talk.mp4")
+    home.index()
+    with Library.open_readonly(home.library) as library:
+        texts_of = {library.video(r.video_id): r for r in library.text_rows() if r.passages}
+    assert [video.path for video in texts_of if video] == [bytes(home.videos / "talk.mp4")]
+
+
+def heard(words: list[str], length_s: float) -> TextTrack:
+    """A machine's transcript with evenly spread words."""
+    said, each_s, at = [], length_s / len(words), 0
+    for number, word in enumerate(words):
+        start_s = number * each_s
+        said.append(Word(at, len(word), start_s, start_s + each_s))
+        at += len(word) + 1
+    source = TextSource("speech", "transcribed", "machine", language="en", engine="m@1")
+    whole = Passage(0.0, length_s, " ".join(words), words=tuple(said))
+    return TextTrack(source, (whole,), length_s)
+
+
+def test_a_transcript_without_times_is_placed_when_the_video_was_transcribed(home: Home) -> None:
+    pytest.importorskip("rapidfuzz")
+    lines = printed_lines(pages=3)
+    spoken = [line.body for line in lines if line.page > 1 and line.body][:8]
+    (home.videos / "talk.txt").write_text(ascii_transcript(lines, "amicus"))
+    assert home.index().texts_failed == 1
+    assert home.index().texts_failed == 0
+    with Library.create_or_open(home.library) as library:
+        (video,) = library.videos()
+        library.write_text(video.id, heard(" ".join(spoken).split(), 4.0))
+    assert home.index().texts_read == 1
+    with Library.open_readonly(home.library) as library:
+        machine, placed = library.text_rows()
+        assert (placed.source.kind, placed.searched, machine.searched) == ("pageline", True, False)
+        assert [passage.body for passage in library.passages(placed.id)] == spoken
+    assert home.index().texts_read == 0
+
+
+@pytest.mark.parametrize("ending", ["kill", "int"])
+def test_a_run_that_ends_among_texts_is_made_up_for_by_the_next(home: Home, ending: str) -> None:
+    colour_video(home.videos / "second.mp4", [("blue", 3.0)], fps=5)
+    home.index()
+    before = stored(home.library)
+    for name in ("talk", "second"):
+        write(home.videos / f"{name}.srt", f"said in {name}")
+    ended = run(home.library, home.videos, f"before_texts_commit:{ending}:2")
+    assert ended.returncode == (-signal.SIGKILL if ending == "kill" else 130)
+    assert len(texts(home)) == 1
+    assert_sound(home.library, before)
+    assert home.index().texts_read == 1
+    assert sorted(bodies for _, _, bodies in texts(home)) == [["said in second"], ["said in talk"]]
+    assert stored(home.library) == before

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import random
 from dataclasses import replace
 from pathlib import Path
 
 import av
 import media_factory as make
 import pytest
+from subtitle_damage import WHOLE, check_tracks, damaged
 from subtitled_video import Texts, add_texts
 
 from index.files import FileStat, digest_file
@@ -16,7 +19,7 @@ from index.passages import TextTrack
 from index.sampling.jobs import DecodeLimits
 from index.sampling.text_jobs import TextFailed, TextJob, TextRead
 from index.sampling.texts import read_texts
-from index.text.sidecars import sidecars_of
+from index.text.sidecars import Sidecar, sidecars_of
 
 LENGTH_S = 8.0
 FRAME_S = 0.04
@@ -171,6 +174,35 @@ def test_rare_formats_are_read(plain: Path, tmp_path: Path, name: str, text: str
     assert rows_of(track) == approximately([(1.0, 2.0, "", "Hello\nthere"), (3.0, 4.0, "", "Bye")])
 
 
+def test_damaged_files_of_rare_formats_harm_nobody(plain: Path, tmp_path: Path) -> None:
+    rng = random.Random(0)
+    sidecars = []
+    for number, name in enumerate(["a.sub", "a.smi", "c.srt"] * 30):
+        path = tmp_path / f"{number}.{name}"
+        path.write_bytes(damaged(WHOLE[name], rng))
+        sidecars.append(Sidecar(os.fsencode(path)))
+    job = TextJob(1, os.fsencode(plain), LENGTH_S, tuple(sidecars))
+    (found,) = read_texts([job], workers=1)
+    assert isinstance(found, TextRead)
+    assert len(found.files) == 90 - sum(
+        Path(os.fsdecode(s.path)).stat().st_size == 0 for s in sidecars
+    )
+    assert found.tracks
+    check_tracks(found.tracks, LENGTH_S)
+    assert all(failure.reason.isprintable() for failure in found.failures)
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
+def test_damaged_containers_harm_nobody(plain: Path, tmp_path: Path, name: str) -> None:
+    codec = "mov_text" if name.endswith("mp4") else "subrip"
+    whole = add_texts(tmp_path / name, plain, [Texts(codec, SAID * 5)], [(0.0, 4.0, "Opening")])
+    for seed in range(25):
+        path = make.flipped(tmp_path / f"{seed}-{name}", whole, flips=40, seed=seed, spare=0.0)
+        (found,) = read_texts([TextJob(1, os.fsencode(path), LENGTH_S)], workers=0)
+        if isinstance(found, TextRead):
+            check_tracks(found.tracks, LENGTH_S)
+
+
 def test_a_bad_file_costs_itself_alone(plain: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(plain.read_bytes())
@@ -183,8 +215,11 @@ def test_a_bad_file_costs_itself_alone(plain: Path, tmp_path: Path) -> None:
     assert [track.source.language for track in found.tracks] == ["en"]
     assert [(failure.path.rpartition(b"/")[2], failure.reason) for failure in found.failures] == [
         (b"a.de.srt", "not a regular file"),
-        (b"a.fr.sub", "it holds pictures of subtitles, and these are not read"),
         (b"a.it.srt", "No such file or directory"),
+    ]
+    notes = [note for file in found.files for note in file.notes if b".fr." in file.path]
+    assert notes == [
+        "It holds pictures of subtitles, which are not read; SRT made of them would be."
     ]
     english = next(file for file in found.files if file.path.endswith(b"a.en.srt"))
     assert english.digest == digest_file(tmp_path / "a.en.srt")
@@ -223,6 +258,44 @@ def test_sound_alone_has_side_files_too(tmp_path: Path) -> None:
     assert rows_of(track) == [(1.0, 2.0, "", "Hello"), (3.0, 4.0, "", "Bye")]
 
 
+def test_the_notes_of_a_download_say_chapters_and_who_wrote_captions(
+    plain: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(plain.read_bytes())
+    notes = {
+        "chapters": [
+            {"start_time": 0.0, "end_time": 3.5, "title": "Opening"},
+            {"start_time": 3.5, "end_time": 8, "title": "The vote\u001b[2J"},
+            {"start_time": True, "end_time": 8, "title": "x"},
+            {"start_time": 1, "end_time": 2, "title": ["x"]},
+            "x",
+        ],
+        "subtitles": {"en": [{"ext": "vtt"}]},
+        "automatic_captions": {"en": [], "de": [{"ext": "vtt"}], "fr": []},
+        "requested_subtitles": {"fr": {"ext": "srt"}, "en": {"ext": "vtt"}},
+    }
+    (tmp_path / "a.info.json").write_text(json.dumps(notes))
+    vtt = "WEBVTT\n\n00:01.000 --> 00:02.000\nHello\n"
+    for name in ("a.en.vtt", "a.de.vtt", "a.de.srt", "a.fr.srt"):
+        (tmp_path / name).write_text(vtt)
+    tracks = read(path, "a.info.json", "a.en.vtt", "a.de.vtt", "a.de.srt", "a.fr.srt").tracks
+    origins = {track.source.path.rpartition(b"/")[2]: track.source.origin for track in tracks}
+    assert origins == {
+        b"a.info.json": "person",
+        b"a.en.vtt": "person",
+        b"a.de.vtt": "automatic",
+        b"a.de.srt": "person",
+        b"a.fr.srt": "automatic",
+    }
+    (chapters,) = [track for track in tracks if track.source.channel == "chapter"]
+    assert rows_of(chapters) == [(0.0, 3.5, "", "Opening"), (3.5, 8.0, "", "The vote [2J")]
+    (tmp_path / "a.info.json").write_text("{")
+    found = read(path, "a.info.json", "a.en.vtt")
+    assert [failure.reason[:27] for failure in found.failures] == ["its notes cannot be read: i"]
+    assert len(found.tracks) == 1
+
+
 def test_a_person_may_name_the_encoding(plain: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(plain.read_bytes())
@@ -231,9 +304,9 @@ def test_a_person_may_name_the_encoding(plain: Path, tmp_path: Path) -> None:
     assert track.passages[0].body == "Привет"
     assert track.encoding == "windows-1251"
     (failure,) = read(path, "a.srt", encoding="utf-8").failures
-    assert failure.reason == "it is not written in utf-8"
+    assert failure.reason.startswith("it is not written in utf-8; leave")
     (failure,) = read(path, "a.srt", encoding="klingon").failures
-    assert failure.reason == "there is no encoding called 'klingon'"
+    assert failure.reason.startswith("there is no encoding called 'klingon'; name one")
 
 
 def test_many_videos_are_read_side_by_side(plain: Path, tmp_path: Path) -> None:

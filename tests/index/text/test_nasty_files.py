@@ -148,6 +148,11 @@ FILES: dict[str, tuple[str, str | bytes, list[Row]]] = {
         PLAIN_ROWS,
     ),
     "old line ends": ("a.srt", PLAIN.replace("\n", "\r"), PLAIN_ROWS),
+    "times before zero": (
+        "a.srt",
+        "1\n-00:00:05,000 --> -00:00:04,000\nGone\n\n2\n-00:00:00,500 --> 00:00:01,000\nHi\n",
+        [(0.0, 1.0, "", "Hi")],
+    ),
     "a cue outside the video": (
         "a.srt",
         PLAIN
