@@ -182,5 +182,11 @@ def null_of(best: Floats, mean: _Wide, std: _Wide) -> Null | None:
     """
     if not len(best):
         return None
-    low, middle, high = np.quantile((best - mean) / np.maximum(std, LEAST_STD), [0.1, 0.5, 0.9])
-    return Null(float(middle) + _SHORT, float(max(high - low, 1e-3) / _NORMAL_80))
+    middle, spread = middle_and_spread((best - mean) / np.maximum(std, LEAST_STD))
+    return Null(middle + _SHORT, max(spread, 1e-3 / _NORMAL_80))
+
+
+def middle_and_spread(scores: Floats | _Wide) -> tuple[float, float]:
+    """Median, and standard deviation as the middle four fifths tell it."""
+    low, middle, high = np.quantile(scores, [0.1, 0.5, 0.9])
+    return float(middle), float(high - low) / _NORMAL_80
