@@ -148,9 +148,11 @@ class Searcher:
         encoder = self._encoder
         assert encoder is not None  # noqa: S101 - opened with the library
         if generation != self._generation:
-            self._cache = VectorCache.load(
-                library, self._screen.note, everyday=lambda: everyday_of(encoder, self._screen.note)
-            )
+            note = self._screen.note
+            with self._screen.progress() as progress:
+                self._cache = VectorCache.load(
+                    library, note, everyday=lambda: everyday_of(encoder, note, progress.update)
+                )
             self._generation = generation
         return library, encoder
 

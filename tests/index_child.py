@@ -37,6 +37,9 @@ class Quiet:
     def progress(self, progress: IndexProgress) -> None:
         """Says nothing."""
 
+    def preparing(self, share: float, text: str) -> None:
+        """Says nothing."""
+
     def problem(self, problem: Problem) -> None:
         print(problem.path, problem.reason, file=sys.stderr)
 

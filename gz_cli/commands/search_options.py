@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..options import parse_seconds
+from ..options import parse_seconds, parse_share
 
 LimitOption = Annotated[
     int, typer.Option("-k", "--limit", min=1, metavar="N", help="Show at most so many hits.")
@@ -46,8 +46,7 @@ ThresholdOption = Annotated[
     float,
     typer.Option(
         "--threshold",
-        min=0.0,
-        max=1.0,
+        parser=parse_share,
         metavar="P",
         help="How sure a hit must be, from 0 to 1.",
     ),

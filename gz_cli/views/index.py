@@ -48,6 +48,10 @@ class IndexView:
             self._told_s = self._now()
             self._screen.json("status", _status_fields(progress, self._pace))
 
+    def preparing(self, share: float, text: str) -> None:
+        """Something beside the files takes a while."""
+        self._progress.update(share, text)
+
     def problem(self, problem: Problem) -> None:
         """One file could not be used; people read of it at the end, programs at once."""
         if self._screen.as_json:

@@ -264,7 +264,9 @@ class _Run:
         if VectorCache.load(
             self._library,
             self._observer.note,
-            everyday=lambda: everyday_of(self._encoder, self._observer.note),
+            everyday=lambda: everyday_of(
+                self._encoder, self._observer.note, self._observer.preparing
+            ),
         ).save():
             # A run that was killed just here has left the files that were replaced.
             remove_unnamed(self._library.folder)

@@ -124,6 +124,10 @@ class IndexObserver(Protocol):
         """Something moved; called a few times a second at most."""
         ...
 
+    def preparing(self, share: float, text: str) -> None:
+        """Something beside the files takes a while: how far it is, 0 to 1, and what it is."""
+        ...
+
     def problem(self, problem: Problem) -> None:
         """A file could not be used."""
         ...

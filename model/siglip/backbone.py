@@ -182,8 +182,8 @@ class Backbone:
         """The text tower; touches no weight of the vision tower."""
         return TextTower(self.weights, self.text, self._adapted)
 
-    def read_vision(self, name: str) -> Array:
-        """One weight of the vision tower, adapter applied."""
+    def read(self, name: str) -> Array:
+        """One weight of either tower, adapter applied."""
         return self._adapted(name, self.weights.array(name))
 
     def check_vision(self) -> None:

@@ -88,7 +88,7 @@ def load_reference(backbone: Backbone, device: str) -> VisionTower:
     """The tower in plain float32, which every other form has to agree with."""
     import torch
 
-    return ReferenceTower(backbone.read_vision, backbone.vision, torch.float32, device)
+    return ReferenceTower(backbone.read, backbone.vision, torch.float32, device)
 
 
 def known_form(backbone: Backbone, device: str) -> Form | None:
@@ -138,7 +138,7 @@ def _candidates(backbone: Backbone, device: str) -> dict[str, Callable[[], Visio
     """Forms worth trying, fastest first; which is fastest was measured, see the benchmark."""
     import torch
 
-    read, config = backbone.read_vision, backbone.vision
+    read, config = backbone.read, backbone.vision
 
     forms: dict[str, Callable[[], VisionTower]] = {}
 
@@ -152,7 +152,7 @@ def _candidates(backbone: Backbone, device: str) -> dict[str, Callable[[], Visio
         forms["reference float16"] = reference(torch.float16)
         return forms
     packs = device == "cpu" and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    if device == "mps" or _cpu_has_bfloat16():
+    if device == "mps" or cpu_has_bfloat16():
         if packs:
             forms["packed bfloat16"] = lambda: PackedTower(read, config, torch.bfloat16)
         forms["reference bfloat16"] = reference(torch.bfloat16)
@@ -161,7 +161,7 @@ def _candidates(backbone: Backbone, device: str) -> dict[str, Callable[[], Visio
     return forms
 
 
-def _cpu_has_bfloat16() -> bool:
+def cpu_has_bfloat16() -> bool:
     """True where the processor multiplies bfloat16 itself; elsewhere it is slower than float32."""
     import torch
 

@@ -80,7 +80,7 @@ class AdaptedTower(nn.Module):
         super().__init__()
         self._pictures = backbone.pictures
         self._name = backbone.files.name
-        tower = transformers_tower(backbone.read_vision, backbone.vision)
+        tower = transformers_tower(backbone.read, backbone.vision)
         self.adapted = add_lora(tower, blocks=blocks, r=rank).to(device)
         self._device = device
         self._split = backbone.vision.num_hidden_layers - blocks

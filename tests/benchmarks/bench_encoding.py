@@ -119,7 +119,7 @@ def run_form(name: str, folder: Path, pictures: list[np.ndarray], batch: int) ->
     backbone = Backbone(find_files(source_of(str(folder))))
     encoder = SiglipEncoder(backbone, device="cpu")
     dtype = torch.bfloat16 if name.endswith("bfloat16") else torch.float32
-    read, config = backbone.read_vision, backbone.vision
+    read, config = backbone.read, backbone.vision
     if name.startswith("packed"):
         encoder._vision = PackedTower(read, config, dtype)
     else:

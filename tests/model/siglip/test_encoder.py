@@ -15,7 +15,7 @@ from tiny_siglip import IMAGE_SIZE, make_model, picture
 
 from index.errors import ModelError, UsageError
 from index.types import Encoder
-from model.siglip import cores, precision
+from model.siglip import cores, many_sentences, precision
 from model.siglip import route as vision_route
 from model.siglip import vision as siglip_vision
 from model.siglip.backbone import Backbone, source_of
@@ -112,6 +112,45 @@ def test_a_long_sentence_is_cut_and_says_so(encoder: SiglipEncoder) -> None:
     np.testing.assert_array_equal(
         sentence.pooled, encoder.encode_sentence(long + "and a dog").pooled
     )
+
+
+MANY = [SENTENCE, "a dog", "das türkise Haus 家 🚪", "the red door opens " * 40] * 6
+
+
+@pytest.mark.parametrize("form", ["bfloat16", "float32", "alone"])
+def test_many_sentences_are_those_that_single_ones_are(
+    encoder: SiglipEncoder, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    dtypes = {"bfloat16": [torch.bfloat16], "float32": [torch.float32], "alone": []}
+    monkeypatch.setattr(many_sentences, "_dtypes", lambda: dtypes[form])
+    threads, shares = torch.get_num_threads(), list[float]()
+    many = encoder.encode_sentences(MANY, shares.append)
+    least = {"bfloat16": 0.9995, "float32": 0.999999, "alone": 1 - 1e-6}[form]
+    for made, single in zip(many, map(encoder.encode_sentence, MANY), strict=True):
+        assert (made.text, made.unread) == (single.text, single.unread)
+        assert made.tokens.shape == single.tokens.shape
+        assert made.pooled @ single.pooled > least
+        assert (made.tokens * single.tokens).sum(axis=1).min() > least
+    assert shares == sorted(shares)
+    assert (len(shares) > 3, shares[-1]) == (True, 1.0)
+    assert torch.get_num_threads() == threads
+
+
+def lacking(*_: Any) -> None:
+    raise RuntimeError("no such kernel")
+
+
+def disagreeing(self: Any, states: torch.Tensor) -> torch.Tensor:
+    return states * float("nan")
+
+
+@pytest.mark.parametrize("call", [lacking, disagreeing])
+def test_where_no_fast_form_agrees_each_sentence_goes_alone(
+    encoder: SiglipEncoder, monkeypatch: pytest.MonkeyPatch, call: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(many_sentences.PackedBlock, "__call__", call)
+    (made,) = encoder.encode_sentences([SENTENCE])
+    np.testing.assert_array_equal(made.pooled, encoder.encode_sentence(SENTENCE).pooled)
 
 
 @pytest.mark.parametrize("empty", ["", "   ", "\n\t"])
@@ -327,8 +366,8 @@ def test_every_form_of_the_tower_agrees_with_transformers(
     with torch.inference_mode():
         expected = unit(made[1].vision_model(pixel_values=pixels).pooler_output)
         for tower in (
-            PackedTower(backbone.read_vision, backbone.vision, dtype),
-            ReferenceTower(backbone.read_vision, backbone.vision, dtype, "cpu"),
+            PackedTower(backbone.read, backbone.vision, dtype),
+            ReferenceTower(backbone.read, backbone.vision, dtype, "cpu"),
         ):
             cosines = (unit(tower(pixels)) * expected).sum(axis=1)
             assert cosines.min() > (0.999999 if dtype == torch.float32 else 0.9995)
@@ -392,7 +431,7 @@ def test_half_precision_that_overflows_is_turned_down(
         return torch.full((len(pixels), 32), float("inf"), dtype=torch.float16)
 
     monkeypatch.setattr(vision_route.PackedTower, "__call__", overflowing)
-    monkeypatch.setattr(vision_route, "_cpu_has_bfloat16", lambda: False)
+    monkeypatch.setattr(vision_route, "cpu_has_bfloat16", lambda: False)
     tower = vision_route.load_vision_tower(backbone, "cpu", None)
     assert isinstance(tower, ReferenceTower)
     assert vision_route.known_form(backbone, "cpu") == vision_route.Form("reference float32", 1.0)
@@ -405,7 +444,7 @@ def test_a_form_that_this_machine_lacks_is_passed_over(
         raise NotImplementedError("no such kernel")
 
     monkeypatch.setattr(vision_route, "PackedTower", lacking)
-    monkeypatch.setattr(vision_route, "_cpu_has_bfloat16", lambda: False)
+    monkeypatch.setattr(vision_route, "cpu_has_bfloat16", lambda: False)
     tower = vision_route.load_vision_tower(backbone, "cpu", None)
     assert isinstance(tower, ReferenceTower)
     assert tower.dtype == torch.float32
