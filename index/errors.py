@@ -34,6 +34,12 @@ class MediaError(GzError):
     exit_code = 3
 
 
+class TextError(GzError):
+    """One text of a video cannot be used; the video and its other texts can."""
+
+    exit_code = 3
+
+
 class NothingIndexedError(GzError):
     """Not one video could be indexed, or there is none to search."""
 

@@ -7,6 +7,7 @@ addresses are refused whatever their file is called.
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -172,6 +173,31 @@ def open_container(path: bytes | str | Path, hwaccel: str = "") -> InputContaine
     except Exception as error:  # damaged input raises far more than FFmpegError
         raise _unusable(absolute, error)  # noqa: B904 (it carries its own cause)
     return cast(InputContainer, container)
+
+
+SIDE_TEXTS = ("microdvd", "sami", "mpl2")
+"""Demuxers of side files that are left to FFmpeg: rare, and simple."""
+
+
+def open_side_text(text: str, format: str) -> InputContainer:
+    """A side file of a rare format, already read and decoded; the caller closes it.
+
+    Args:
+        text: The whole file.
+        format: One of `SIDE_TEXTS`.
+
+    Raises:
+        MediaError: It is not of that format.
+    """
+    try:
+        return av.open(
+            io.BytesIO(text.encode()),
+            mode="r",
+            format=format,
+            container_options={"format_whitelist": ",".join(SIDE_TEXTS)},
+        )
+    except Exception as error:  # damaged input raises far more than FFmpegError
+        raise MediaError("it cannot be read, although it begins like a subtitle file") from error
 
 
 def open_output(path: Path, format: str, options: dict[str, str] | None = None) -> OutputContainer:

@@ -3,6 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
+
+
+class Job(Protocol):
+    """What any worker of this kind can be given."""
+
+    @property
+    def key(self) -> int:
+        """The caller's own number; comes back with every event."""
+        ...
+
+    @property
+    def path(self) -> bytes:
+        """The video."""
+        ...
 
 
 @dataclass(frozen=True)

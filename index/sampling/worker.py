@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from ..errors import MediaError
 from ..media.container import open_video
 from ..media.packets import drive_error
 from ..types import Picture, Preprocess
-from .jobs import DecodeJob, DecodeLimits
+from .jobs import DecodeJob, DecodeLimits, Job
 from .keyframes import KeyFrameSampler
 from .memory import Allowance, offer_first
 from .sampler import Sampler
@@ -35,6 +35,23 @@ Message = tuple[str, Any]
 """Kind of the message and its body."""
 Shots = list[Picture | None]
 """Pictures of samples; None where one looks like the last before it."""
+
+
+class Task(Protocol):
+    """What a worker does with each job; must be picklable."""
+
+    def __call__(
+        self,
+        job: Any,
+        *,
+        limits: DecodeLimits,
+        heartbeat: Callable[[], None],
+        allowance: Allowance | None = None,
+    ) -> Iterator[tuple[Message, Shots]]:
+        """Messages of one job, ``finished`` the last; raises what ails its file."""
+        ...
+
+
 _ALIVE_S = 1.0
 _MOST_TIMES = 128
 """Samples in one message, however few of them have pictures."""
@@ -42,6 +59,7 @@ _MOST_TIMES = 128
 
 def serve(
     job: DecodeJob,
+    *,
     preprocess: Preprocess,
     limits: DecodeLimits,
     heartbeat: Callable[[], None],
@@ -64,6 +82,8 @@ def serve(
         MediaError: When the file cannot be used.
     """
     start_s = max(job.start_s, job.after_s or 0.0)
+    if job.hwaccel:  # drivers of devices reserve address space by the terabyte
+        allowance = None
     if allowance is not None:
         allowance.for_opening()
     opened = None if allowance is None else allowance.for_decoding
@@ -114,16 +134,16 @@ def describe_failure(error: Exception, path: bytes) -> Message:
     return "failed", (reason, "unreadable")
 
 
-def work(connection: Connection[Any, Any], preprocess: bytes, limits: DecodeLimits) -> None:
+def work(connection: Connection[Any, Any], task: bytes, limits: DecodeLimits) -> None:
     """Main function of a worker: serves jobs until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The encoder goes first; decoders then fill what it leaves, and may outnumber their cores.
     os.nice(10)
     offer_first()
-    jobs: queue.SimpleQueue[DecodeJob] = queue.SimpleQueue()
+    jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, jobs), daemon=True).start()
     try:
-        shrink: Preprocess = pickle.loads(preprocess)  # noqa: S301 (made by our own parent)
+        serve_job: Task = pickle.loads(task)  # noqa: S301 (made by our own parent)
     except Exception as error:
         _send(connection, ("broken", f"{type(error).__name__}: {error}"), [])
         return
@@ -131,10 +151,11 @@ def work(connection: Connection[Any, Any], preprocess: bytes, limits: DecodeLimi
     beat = _Heartbeat(connection)
     while True:
         job = jobs.get()
-        # Drivers of devices reserve address space by the terabyte.
-        allowance = None if job.hwaccel else Allowance(job.path, limits)
+        allowance = Allowance(job.path, limits)
         try:
-            for message, pictures in serve(job, shrink, limits, beat, allowance):
+            for message, pictures in serve_job(
+                job, limits=limits, heartbeat=beat, allowance=allowance
+            ):
                 _send(connection, message, pictures)
         except BrokenPipeError:
             return
@@ -182,7 +203,7 @@ class _Heartbeat:
             _send(self._connection, ("alive", None), [])
 
 
-def _listen(connection: Connection[Any, Any], jobs: queue.SimpleQueue[DecodeJob]) -> None:
+def _listen(connection: Connection[Any, Any], jobs: queue.SimpleQueue[Job]) -> None:
     try:
         while True:
             jobs.put(connection.recv())

@@ -1,4 +1,4 @@
-"""Decodes videos in worker processes, so that a bad file costs itself and nothing else.
+"""Reads videos in worker processes, so that a bad file costs itself and nothing else.
 
 Each worker is a fresh process with one decoder thread. A thread of this process
 stands behind each worker: it hands it one video at a time, collects what it
@@ -8,6 +8,7 @@ in a short queue; when nobody takes them, the workers wait too.
 
 from __future__ import annotations
 
+import functools
 import os
 import pickle
 import queue
@@ -21,10 +22,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from ..types import Preprocess, SamplingReport, VideoInfo
-from .jobs import DecodeJob, DecodeLimits
+from ..types import Preprocess, VideoInfo
+from .jobs import DecodeJob, DecodeLimits, Job
 from .patience import waited_for
-from .worker import Message, Shots, describe_failure, receive, serve, work
+from .worker import Message, Shots, Task, describe_failure, receive, serve, work
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,11 @@ class Frames:
 
 @dataclass(frozen=True)
 class Finished:
-    """All samples were sent."""
+    """The job is done; of a video that was sampled, all samples were sent."""
 
     key: int
-    report: SamplingReport
+    report: Any
+    """What the task has to say: a `SamplingReport` of sampling."""
 
 
 @dataclass(frozen=True)
@@ -105,23 +107,39 @@ def decode(
         For each job ``Opened``, any number of ``Frames``, then ``Finished``; or
         ``Failed`` at any point. Events of different jobs mix.
     """
+    task = functools.partial(serve, preprocess=preprocess)
+    yield from run_jobs(jobs, task, workers=workers, limits=limits)
+
+
+def run_jobs(
+    jobs: Iterable[Job], task: Task, *, workers: int, limits: DecodeLimits | None = None
+) -> Generator[DecodeEvent, None, None]:
+    """Does something with files side by side, each in a process that it may ruin.
+
+    Args:
+        jobs: Pulled one at a time, in the caller's thread, just before each starts.
+        task: What a worker does with a job; must be picklable.
+        workers: Processes; 0 works in this one, without its protection.
+        limits: What a worker may use.
+
+    Yields:
+        What the task sends, then ``Finished``; or ``Failed`` at any point.
+    """
     limits = limits or DecodeLimits()
     if workers == 0:
         for job in jobs:
-            yield from _decode_here(job, preprocess, limits)
+            yield from _run_here(job, task, limits)
         return
-    pool = _Pool(workers, preprocess, limits)
+    pool = _Pool(workers, task, limits)
     try:
         yield from pool.run(iter(jobs))
     finally:
         pool.close()
 
 
-def _decode_here(
-    job: DecodeJob, preprocess: Preprocess, limits: DecodeLimits
-) -> Iterator[DecodeEvent]:
+def _run_here(job: Job, task: Task, limits: DecodeLimits) -> Iterator[DecodeEvent]:
     try:
-        for message, pictures in serve(job, preprocess, limits, lambda: None):
+        for message, pictures in task(job, limits=limits, heartbeat=lambda: None):
             yield _event(job.key, message, pictures)
     except Exception as error:
         yield _event(job.key, describe_failure(error, job.path), [])
@@ -141,14 +159,14 @@ def _event(key: int, message: Message, pictures: Shots) -> DecodeEvent:
 class _Pool:
     """Lanes and the queue that they fill."""
 
-    def __init__(self, workers: int, preprocess: Preprocess, limits: DecodeLimits) -> None:
-        packed = pickle.dumps(preprocess)
+    def __init__(self, workers: int, task: Task, limits: DecodeLimits) -> None:
+        packed = pickle.dumps(task)
         size = max(2, workers * limits.waiting_chunks)
         self.events: queue.Queue[tuple[_Lane, DecodeEvent | BaseException]] = queue.Queue(size)
         self.closing = threading.Event()
         self._lanes = [_Lane(self, packed, limits) for _ in range(workers)]
 
-    def run(self, jobs: Iterator[DecodeJob]) -> Iterator[DecodeEvent]:
+    def run(self, jobs: Iterator[Job]) -> Iterator[DecodeEvent]:
         idle, busy = list(reversed(self._lanes)), 0
         while True:
             while idle and (job := next(jobs, None)) is not None:
@@ -185,18 +203,18 @@ class _Pool:
 class _Lane:
     """A thread with one worker process behind it."""
 
-    def __init__(self, pool: _Pool, preprocess: bytes, limits: DecodeLimits) -> None:
+    def __init__(self, pool: _Pool, task: bytes, limits: DecodeLimits) -> None:
         self._pool = pool
-        self._preprocess = preprocess
+        self._task = task
         self._limits = limits
-        self._jobs: queue.SimpleQueue[DecodeJob | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._process: SpawnProcess | None = None
         self._connection: Connection[Any, Any] | None = None
         self._thread = threading.Thread(target=self._work, name="gz-decode", daemon=True)
         self._thread.start()
 
-    def start(self, job: DecodeJob) -> None:
+    def start(self, job: Job) -> None:
         self._jobs.put(job)
 
     def stop(self) -> None:
@@ -219,7 +237,7 @@ class _Lane:
         finally:
             self._kill()
 
-    def _run(self, job: DecodeJob) -> bool:
+    def _run(self, job: Job) -> bool:
         """Decodes one job; False when the pool closes."""
         worker = self._worker()
         if worker is None:
@@ -241,7 +259,7 @@ class _Lane:
         except (EOFError, OSError):
             return self._fail(job, *self._cause_of_death())
 
-    def _fail(self, job: DecodeJob, reason: str, kind: str) -> bool:
+    def _fail(self, job: Job, reason: str, kind: str) -> bool:
         return self._pool.put(self, Failed(job.key, reason, kind))
 
     def _cause_of_death(self) -> tuple[str, str]:
@@ -273,7 +291,7 @@ class _Lane:
         with self._lock:
             if self._pool.closing.is_set():
                 return None
-            self._process, self._connection = _spawn(self._preprocess, self._limits)
+            self._process, self._connection = _spawn(self._task, self._limits)
             connection, pid = self._connection, self._process.pid or 0
         starting = replace(self._limits, no_progress_s=self._limits.start_s)
         if waited_for(connection, pid, starting):
@@ -317,10 +335,10 @@ def _safe_path() -> Iterator[None]:
                 os.environ["PYTHONSAFEPATH"] = before
 
 
-def _spawn(preprocess: bytes, limits: DecodeLimits) -> tuple[SpawnProcess, Connection[Any, Any]]:
+def _spawn(task: bytes, limits: DecodeLimits) -> tuple[SpawnProcess, Connection[Any, Any]]:
     context = get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs, preprocess, limits), daemon=True)
+    process = context.Process(target=work, args=(theirs, task, limits), daemon=True)
     with _safe_path():
         process.start()
     theirs.close()
