@@ -1,0 +1,1 @@
+"""What is said and shown in words: from files, from streams, from the screen."""
