@@ -100,6 +100,7 @@ def _speed_text(speed: float) -> str:
 
 def _progress_text(progress: IndexProgress, pace: Pace) -> str:
     parts = ["first look"] if progress.coarse else []
+    parts += ["reading the screen"] if progress.reading else []
     parts += [
         f"{progress.files_done:,}/{_files(progress.files_total)}",
         f"{clock(progress.video_s)} of video",
@@ -114,6 +115,7 @@ def _progress_text(progress: IndexProgress, pace: Pace) -> str:
 def _status_fields(progress: IndexProgress, pace: Pace) -> dict[str, object]:
     return {
         "coarse": progress.coarse,
+        "reading": progress.reading,
         "files_done": progress.files_done,
         "files_total": progress.files_total,
         "share_done": progress.share_done,
@@ -151,6 +153,7 @@ def _summary_fields(summary: IndexSummary) -> dict[str, object]:
         "elapsed_s": summary.elapsed_s,
         "searchable": summary.searchable,
         "coarse": summary.coarse,
+        "screens_read": summary.screens_read,
         "interrupted": summary.interrupted,
     }
 
@@ -162,7 +165,9 @@ def _done_text(summary: IndexSummary) -> str:
         length = spoken_length(summary.video_s)
         head += f" ({length} of video, {_frames(summary)}, {_speed_text(speed)})"
     duplicates = "duplicate" if summary.duplicates == 1 else "duplicates"
+    screens = "screen read" if summary.screens_read == 1 else "screens read"
     counts = {
+        screens: summary.screens_read,
         "unchanged": summary.unchanged,
         "moved": summary.moved,
         duplicates: summary.duplicates,

@@ -34,6 +34,8 @@ class IndexOptions:
     """How the encoder was named, remembered so that ``find`` needs no option."""
     adapter: str = ""
     """Folder of the LoRA adapter, remembered likewise."""
+    screen: bool | None = None
+    """Remembered in the library: whether screens are read; None leaves what is remembered."""
     hwaccel: str = ""
     """Device that decodes, see `hardware`; empty for the processor."""
     workers: int | None = None
@@ -78,6 +80,8 @@ class IndexProgress:
     """Path of the video being read."""
     coarse: bool = False
     """True during the first look at key frames; a pass over the same files follows."""
+    reading: bool = False
+    """True while the screens of videos are read that are indexed already."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,8 @@ class IndexSummary:
     """Videos that ``find`` can search now."""
     coarse: int = 0
     """Of those, how many by their key frames alone so far."""
+    screens_read: int = 0
+    """Videos whose screen this run has read."""
     interrupted: bool = False
 
 
