@@ -8,6 +8,7 @@ from media_factory import write_video
 from rendered import written
 from terminal import run
 
+from index.passages import TextTrack
 from index.store.library import Library
 
 
@@ -41,3 +42,12 @@ def test_screens_are_read_when_asked_and_from_then_on(tmp_path: Path) -> None:
     assert "Exhibit 14" not in bodies(library)
     with Library.open_readonly(library) as opened:
         assert not opened.reads_screen, "and not in later runs either"
+    with Library.create_or_open(library) as opened:
+        (text,) = [text for text in opened.text_rows() if text.passages == 2]
+        track = TextTrack(text.source, (), 8.0, clock=((0.0, "14:00:00"), (7.0, "14:00:07")))
+        opened.write_text(text.video_id, track)
+    ran = run(
+        "find", "a slide", "--at", "13:59-14:30", "--threshold", "0", "--json", library=library
+    )
+    assert {Path(hit["path"]).name for hit in ran.lines[0]["hits"]} == {"b.mp4"}
+    assert "2 of 3 videos are left out" in "".join(ran.lines[0]["notes"])
