@@ -47,7 +47,7 @@ def find(
     within: WithinOption = None,
     after_s: AfterOption = None,
     before_s: BeforeOption = None,
-    at: AtOption = "",
+    at: AtOption = None,
     refine: RefineOption = True,
     threshold: ThresholdOption = 0.5,
     paths: Annotated[
@@ -95,7 +95,7 @@ def find(
         within=tuple(within or ()),
         after_s=after_s,
         before_s=before_s,
-        at=at,
+        at=at or "",
         refine=refine,
         threshold=threshold,
     )

@@ -48,7 +48,7 @@ BeforeOption = Annotated[
     ),
 ]
 AtOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--at",
         parser=_clock,
