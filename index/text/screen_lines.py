@@ -18,8 +18,10 @@ _MOST_EDITS = 0.1
 """Share of a line's letters that may be read differently from picture to picture."""
 _WORD_GAP = 0.9
 """Widest space between two boxes of one line, in heights of the line."""
-_SURE, _VERY_SURE = 0.6, 0.95
-"""Confidences from which a reading is text: of a line, and of a single letter or digit."""
+_SURE = ((1, 0.95), (3, 0.8))
+"""Confidence from which so few letters or digits, or fewer, are text."""
+_LONG_SURE = 0.6
+"""The same of longer lines."""
 REJOIN_S = 15.0
 """A line that one reading missed, or that nobody looked at for so long, has stayed."""
 
@@ -39,7 +41,8 @@ def legible(lines: Iterable[ReadLine]) -> tuple[ReadLine, ...]:
 
 
 def _least_confidence(body: str) -> float:
-    return _SURE if sum(letter.isalnum() for letter in body) > 1 else _VERY_SURE
+    letters = sum(letter.isalnum() for letter in body)
+    return next((least for most, least in _SURE if letters <= most), _LONG_SURE)
 
 
 def in_order(passages: Iterable[Passage]) -> tuple[Passage, ...]:

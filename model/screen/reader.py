@@ -90,6 +90,8 @@ class RapidReader:
                 "Det.limit_side_len": _DETECTOR_PX,
                 "Det.limit_type": "max",
                 "Rec.model_path": str(self._models / _RECOGNISER),
+                # A batch is as wide as its longest line: alone, lines cost less of everything.
+                "Rec.rec_batch_num": 1,
                 "EngineConfig.onnxruntime.intra_op_num_threads": self._threads,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }

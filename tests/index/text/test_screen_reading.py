@@ -75,6 +75,7 @@ def test_letters_that_a_reader_finds_in_leaves_are_no_text() -> None:
     lines = [
         ReadLine("日", 0.79, (0.1, 0.1, 0.2, 0.2)),
         ReadLine("MUSIC", 0.55, (0.1, 0.3, 0.2, 0.4)),
+        ReadLine("OLE", 0.7, (0.46, 0.29, 0.52, 0.51)),  # a bottle without a label
         ReadLine("7", 0.98, (0.1, 0.5, 0.2, 0.6)),
         ReadLine("EXIT", 0.7, (0.1, 0.7, 0.2, 0.8)),
     ]

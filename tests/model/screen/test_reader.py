@@ -54,6 +54,21 @@ def test_a_digit_of_a_scoreboard_is_read_at_its_place(reader: RapidReader) -> No
     ]
 
 
+def test_a_cameras_clock_is_told_from_its_name(reader: RapidReader) -> None:
+    reading = ScreenReading(reader)
+    clock = {0: "2024-03-05 23:59:00", 1: "2024-03-05 23:59:01", 70: "2024-03-06 00:00:10"}
+    for second, shown in clock.items():
+        words = [("CAM 03 LOADING DOCK", 20, 14, 16), (shown, 440, 14, 16)]
+        reading.see(
+            float(second),
+            written(words, (640, 360), (240, 240, 240), (70, 72, 70), "DejaVuSansMono.ttf"),
+        )
+    track = reading.track(80.0)
+    assert [p.body for p in track.passages] == ["CAM 03 LOADING DOCK"]
+    assert track.clock[0] == (0.0, "2024-03-05T23:59:00")
+    assert track.clock[-1] == (70.0, "2024-03-06T00:00:10")
+
+
 def test_reading_opens_no_connection_and_few_threads(tmp_path: Path) -> None:
     """In a process of its own, in which every way to a network raises."""
     picture = tmp_path / "slide.npy"
