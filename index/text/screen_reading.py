@@ -160,7 +160,7 @@ class ScreenReading:
     def track(self, end_s: float) -> TextTrack:
         """What was seen until a time and is in no track that was asked for before."""
         self._at_s = end_s = max(end_s, self._at_s)
-        if self._known:
+        if self._read is not None:
             self._speak_until(end_s)
         clock = burnt_in_clock(self._seen, self._days)
         passages = self._lines.take(end_s)

@@ -65,6 +65,7 @@ def test_busy_footage_is_read_now_and_then_and_that_is_said() -> None:
     reader = PatchReader({})
     track = watched(reader, busy)
     assert 30 <= reader.whole <= 60
+    assert track.covered_s == 240, "it is spoken for, as the seconds between samples are"
     assert track.notes == (
         "the picture changes too often to read all of it: words that it showed for less than "
         "7 seconds may be missing",
