@@ -352,6 +352,8 @@ class FindRequest:
     refine: bool = True
     threshold: float = 0.5
     """Hits whose presence is lower are not reported as found."""
+    at: str = ""
+    """What a clock burnt into the picture is to show: ``22:00-23:00``, ``2024-03-05 14:15``."""
 
 
 @dataclass(frozen=True)

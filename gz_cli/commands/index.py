@@ -12,7 +12,7 @@ import typer
 
 from index.errors import LibraryError, ModelError, NothingIndexedError, UsageError
 
-from ..opening import default_spec, open_encoder, open_library
+from ..opening import default_spec, open_encoder, open_library, open_screen_reader
 from ..options import (
     DebugOption,
     DeviceOption,
@@ -36,6 +36,7 @@ from .text_options import (
 
 if TYPE_CHECKING:
     from index.indexing.progress import IndexOptions, IndexSummary
+    from index.passages import ScreenReader
     from index.types import EmbeddingSpace, Encoder
 
 SOME_FAILED = 3
@@ -75,6 +76,13 @@ def index_videos(
         typer.Option(
             "--coarse-first/--no-coarse-first",
             help="Make videos searchable by key frames first; else where there is much to read.",
+        ),
+    ] = None,
+    read_screen: Annotated[
+        bool | None,
+        typer.Option(
+            "--screen/--no-screen",
+            help="Read what stands on the screen, also in later runs; needs the extra screen.",
         ),
     ] = None,
     rebuild: Annotated[
@@ -146,6 +154,7 @@ def index_videos(
         rebuild=rebuild,
         every_frame=every_frame,
         coarse_first=coarse_first,
+        screen=read_screen,
         hwaccel=hwaccel or "",
         model_spec=spec,
         adapter=str(adapter_dir or ""),
@@ -159,11 +168,13 @@ def index_videos(
     if dry_run:
         _foresee(screen, settings.library_dir, roots, options, adapter_dir, device)
         return
+    reads = (known.reads_screen and not rebuild) if read_screen is None else read_screen
+    reader = open_screen_reader() if reads else None
     encoder = open_encoder(
         screen, spec, adapter_dir, device, known=None if rebuild else known.space
     )
     look_once(screen, spec, encoder, device)
-    _end(_run(screen, settings.library_dir, roots, encoder, options))
+    _end(_run(screen, settings.library_dir, roots, encoder, options, reader))
 
 
 @dataclass(frozen=True)
@@ -174,6 +185,7 @@ class _Known:
     adapter: Path | None = None
     roots: tuple[str, ...] = ()
     space: EmbeddingSpace | None = None
+    reads_screen: bool = False
 
 
 def _require_some(roots: list[Path], known: _Known) -> None:
@@ -192,6 +204,7 @@ def _known(library_dir: Path, *, rebuild: bool) -> _Known:
                 Path(library.adapter) if library.adapter else None,
                 tuple(map(os.fsdecode, library.roots())),
                 library.space,
+                library.reads_screen,
             )
     except NothingIndexedError:
         return _Known()
@@ -263,14 +276,19 @@ def _foresee(
 
 
 def _run(
-    screen: Screen, library_dir: Path, roots: list[Path], encoder: Encoder, options: IndexOptions
+    screen: Screen,
+    library_dir: Path,
+    roots: list[Path],
+    encoder: Encoder,
+    options: IndexOptions,
+    reader: ScreenReader | None,
 ) -> IndexSummary:
     from index.indexing.indexer import index_paths
 
     with screen.progress() as progress:
         view = IndexView(screen, progress)
         try:
-            summary = index_paths(library_dir, roots, encoder, options, view)
+            summary = index_paths(library_dir, roots, encoder, options, view, reader)
         except KeyboardInterrupt:  # between its steps, where it has no summary to give
             raise KeyboardInterrupt(_TO_GO_ON) from None
     show_summary(screen, summary)

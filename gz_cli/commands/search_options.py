@@ -8,6 +8,18 @@ import typer
 
 from ..options import parse_seconds, parse_share
 
+
+def _clock(text: str) -> str:
+    """What a clock is to show, as it was written; a usage error where that is no time."""
+    from index.search.clock_time import ClockTime
+
+    try:
+        ClockTime.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return text
+
+
 LimitOption = Annotated[
     int, typer.Option("-k", "--limit", min=1, metavar="N", help="Show at most so many hits.")
 ]
@@ -33,6 +45,15 @@ BeforeOption = Annotated[
         parser=parse_seconds,
         metavar="TIME",
         help="Search each video up to this time.",
+    ),
+]
+AtOption = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        parser=_clock,
+        metavar="CLOCK",
+        help="Search where a clock in the picture shows HH:MM, HH:MM-HH:MM or a date and these.",
     ),
 ]
 RefineOption = Annotated[

@@ -115,6 +115,7 @@ def _words_text(progress: IndexProgress) -> str:
 
 def _progress_text(progress: IndexProgress, pace: Pace) -> str:
     parts = ["first look"] if progress.coarse else []
+    parts += ["reading the screen"] if progress.reading else []
     parts += [
         f"{progress.files_done:,}/{_files(progress.files_total)}",
         f"{clock(progress.video_s)} of video",
@@ -130,6 +131,7 @@ def _status_fields(progress: IndexProgress, pace: Pace) -> dict[str, object]:
     return {
         "coarse": progress.coarse,
         "words": progress.words,
+        "reading": progress.reading,
         "files_done": progress.files_done,
         "files_total": progress.files_total,
         "share_done": progress.share_done,
@@ -171,6 +173,7 @@ def _summary_fields(summary: IndexSummary) -> dict[str, object]:
         "texts_videos": summary.texts_videos,
         "texts_failed": summary.texts_failed,
         "texts_gone": summary.texts_gone,
+        "screens_read": summary.screens_read,
         "interrupted": summary.interrupted,
     }
 
@@ -182,7 +185,9 @@ def _done_text(summary: IndexSummary) -> str:
         length = spoken_length(summary.video_s)
         head += f" ({length} of video, {_frames(summary)}, {_speed_text(speed)})"
     duplicates = "duplicate" if summary.duplicates == 1 else "duplicates"
+    screens = "screen read" if summary.screens_read == 1 else "screens read"
     counts = {
+        screens: summary.screens_read,
         "unchanged": summary.unchanged,
         "moved": summary.moved,
         duplicates: summary.duplicates,

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ..errors import NoSpaceError
 from ..files import FileStat, WriterLock, shown
+from ..passages import ScreenReader
 from ..store.library import Library
 from ..text.sidecars import TEXT_ENDINGS
 from ..types import Encoder
@@ -30,6 +31,7 @@ from .coarse_pass import CoarsePass
 from .full_pass import FullPass
 from .progress import IndexObserver, IndexOptions, IndexSummary
 from .scan import Candidate, Problem, Root, ScanResult, scan
+from .screen_pass import ScreenPass, without_screen_text
 from .text_pass import TextPass
 from .turns import Turns
 
@@ -42,6 +44,7 @@ def index_paths(
     encoder: Encoder,
     options: IndexOptions,
     observer: IndexObserver,
+    reader: ScreenReader | None = None,
 ) -> IndexSummary:
     """Indexes what is new or changed under `paths`.
 
@@ -51,6 +54,7 @@ def index_paths(
         encoder: Frames to vectors; weights load only when something must be encoded.
         options: How.
         observer: Told about progress and problems.
+        reader: Reads what stands on the screen; None leaves that.
 
     Returns:
         What was done. Interrupted by Ctrl-C it returns too, with `interrupted` set.
@@ -67,7 +71,9 @@ def index_paths(
         library = stack.enter_context(Library.create_or_open(library_dir))
         if library.space != encoder.space:
             library.set_space(encoder.space, options.model_spec, options.adapter)
-        return _Run(library, encoder, options, observer).over(paths)
+        if options.screen is not None:
+            library.remember_screen(options.screen)
+        return _Run(library, encoder, options, observer, reader).over(paths)
 
 
 def _coarse_note(videos: int) -> str:
@@ -93,9 +99,14 @@ class _Run:
     """One run over some folders."""
 
     def __init__(
-        self, library: Library, encoder: Encoder, options: IndexOptions, observer: IndexObserver
+        self,
+        library: Library,
+        encoder: Encoder,
+        options: IndexOptions,
+        observer: IndexObserver,
+        reader: ScreenReader | None,
     ) -> None:
-        self._library, self._encoder = library, encoder
+        self._library, self._encoder, self._reader = library, encoder, reader
         self._options, self._observer = options, observer
         self._started = time.monotonic()
         self._problems: list[Problem] = []
@@ -156,6 +167,7 @@ class _Run:
         self._read_texts([c for c in found.candidates if c.path not in busy])
         if not self._summary.interrupted:
             self._index(work)
+            self._read_screens(here)
         if not self._summary.interrupted and work:
             self._read_texts(found.candidates)
         self._count_skipped(found)
@@ -255,8 +267,30 @@ class _Run:
                 video_s=counts.video_s,
                 frames=counts.frames,
                 frames_encoded=counts.frames_encoded,
+                screens_read=counts.screens_read,
                 offline_roots=(*self._summary.offline_roots, *counts.lost_roots),
             )
+
+    def _read_screens(self, here: set[bytes]) -> None:
+        """Reads the screens of videos that were indexed before, or whose pictures went on."""
+        if self._reader is None or self._summary.interrupted:
+            return
+        whole = [
+            v for v in self._library.videos(searchable=True) if not v.coarse and v.path in here
+        ]
+        rows = without_screen_text(self._library, whole, self._options.retry)
+        if not rows:
+            return
+        screens = ScreenPass(
+            self._library, self._reader, self._options, self._observer, self._problem
+        )
+        try:
+            screens.run(rows)
+        except KeyboardInterrupt:
+            self._summary = replace(self._summary, interrupted=True)
+        finally:
+            read = self._summary.screens_read + screens.read
+            self._summary = replace(self._summary, screens_read=read)
 
     def _ordered(self, work: Sequence[Candidate]) -> list[Candidate]:
         """Files that may only have moved first, then the newest first."""
@@ -283,9 +317,9 @@ class _Run:
             if work and coarse:
                 self._observer.note(_coarse_note(coarse))
                 self._texts.run(self._here)
-        FullPass(*parts).run(work, alone)
+        FullPass(*parts, self._reader).run(work, alone)
         while copies := turns.postponed():
-            FullPass(*parts).run(copies)
+            FullPass(*parts, self._reader).run(copies)
 
     def _prune(self, absence: Absence) -> None:
         """Forgets what is gone after indexing, when files that moved are known by their path."""

@@ -34,6 +34,8 @@ class IndexOptions:
     """How the encoder was named, remembered so that ``find`` needs no option."""
     adapter: str = ""
     """Folder of the LoRA adapter, remembered likewise."""
+    screen: bool | None = None
+    """Remembered in the library: whether screens are read; None leaves what is remembered."""
     hwaccel: str = ""
     """Device that decodes, see `hardware`; empty for the processor."""
     workers: int | None = None
@@ -90,6 +92,8 @@ class IndexProgress:
     """True during the first look at key frames; a pass over the same files follows."""
     words: bool = False
     """True while texts are read instead of pictures; counts are of videos then."""
+    reading: bool = False
+    """True while the screens of videos are read that are indexed already."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,8 @@ class IndexSummary:
     """Texts that could not be read in this run; their videos can be searched all the same."""
     texts_gone: int = 0
     """Texts whose file is no longer beside their video."""
+    screens_read: int = 0
+    """Videos whose screen this run has read."""
     interrupted: bool = False
 
 

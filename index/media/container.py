@@ -89,6 +89,11 @@ class OpenVideo:
         aspect = self.stream.sample_aspect_ratio
         return upright(frame, aspect, self.converter, self.orientations)
 
+    def upright_within(self, frame: VideoFrame, longest_px: int, by: VideoReformatter) -> Picture:
+        """The same with so many pixels at most on its longer side, shrunk by a converter."""
+        aspect = self.stream.sample_aspect_ratio
+        return upright(frame, aspect, by, self.orientations, longest_px)
+
     def packets(self) -> Iterator[VideoPacket]:
         """Packets of the main stream that are not read yet; damage is stepped over.
 

@@ -99,10 +99,10 @@ def find(
     search.observer.searching(len(scope.videos), scope.frames)
     windows = _windows(search, cache)
     search.observer.localizing(len(windows))
-    found = _moments(search, windows)
+    found = _asked_for(search, windows)
     unread: dict[int, str] = {}
     if request.refine and look_closer(search, found, unread):
-        found = _moments(search, windows)
+        found = _asked_for(search, windows)
     chosen = [m for m in found if m.presence >= request.threshold][: request.limit] or found[:1]
     if request.refine and chosen:
         refined = refine(search, chosen, unread)
@@ -208,6 +208,15 @@ def _moments(search: Search, windows: Sequence[Candidate]) -> list[Moment]:
         links = Links(proposals, scope, plan, [query.most for query in search.queries])
         chains = [links.judged(chain) for chain in chains]
     return surest_first(distinct(chains))
+
+
+def _asked_for(search: Search, windows: Sequence[Candidate]) -> list[Moment]:
+    """Moments at which a clock in the picture shows what it was asked to show, if it was."""
+    return [
+        moment
+        for moment in _moments(search, windows)
+        if search.scope.touches(moment.video, moment.span.start_s, moment.span.end_s)
+    ]
 
 
 def _clipped(moment: Moment, before: Moment, scope: Scope) -> Moment:
