@@ -143,7 +143,10 @@ def _reason(error: Exception, path: bytes) -> str:
     if isinstance(error, OSError):
         return f"it cannot be read: {error.strerror or error}"
     if isinstance(error, GzError):
-        return error.message.removeprefix(f"{os.fsdecode(path)}: ")
+        reason = error.message.removeprefix(f"{os.fsdecode(path)}: ")
+        if isinstance(error, MediaError) or not error.remedy:
+            return reason
+        return f"{reason.rstrip('.')}; {error.remedy[0].lower()}{error.remedy[1:].rstrip('.')}"
     return f"it is damaged in a way that was not expected ({type(error).__name__})"
 
 

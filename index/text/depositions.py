@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import TextError
-from ..passages import TextSource, TextTrack
+from ..files import shown
+from ..passages import Testimony, TextSource, TextTrack
 from .alignment import HeardWord, aligned
+from .header import name_in
 from .testimony import Timed, Transcript, between, passages_of
 
 _HALF_DAY_S = 12 * 3600.0
@@ -71,9 +73,17 @@ def track_of(
         passages=passages,
         covered_s=placing.duration_s,
         encoding=transcript.encoding,
-        testimony=transcript.testimony,
+        testimony=_cited(transcript.testimony, path),
         notes=notes,
     )
+
+
+def _cited(testimony: Testimony, path: bytes) -> Testimony:
+    """With a name to cite, by the file where the transcript gives none."""
+    if testimony.witness:
+        return testimony
+    stem = shown(path.rpartition(b"/")[2]).rpartition(".")[0]
+    return replace(testimony, witness=name_in(stem))
 
 
 def _timed(

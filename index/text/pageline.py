@@ -89,6 +89,8 @@ def read_pages(text: str, stem: str, encoding: str = "utf-8") -> Transcript:
     Raises:
         TextError: Pages and lines cannot be told for sure, on nearly every page.
     """
+    if text.count("\n") + text.count("\r") > 4 * MOST_LINES:
+        raise TextError(f"it has more than {MOST_LINES:,} lines.", _ASK)
     rows = [row for row in _without_clocks(_rows_of(text)) if row.text.strip()]
     filled = [row.text for row in rows]
     if len(filled) > MOST_LINES:
@@ -132,7 +134,7 @@ def _rows_of(text: str) -> list[_Row]:
     """Lines of the file, each with the number of form feeds before it."""
     text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").replace("\x1a", "")
     return [
-        _Row(sheet, row.expandtabs(8).replace("\xa0", " ").rstrip())
+        _Row(sheet, row[: _MOST_LENGTH + 1].expandtabs(8).replace("\xa0", " ").rstrip())
         for sheet, rows in enumerate(text.split("\f"))
         for row in rows.split("\n")
     ]
@@ -175,14 +177,15 @@ def _number_of(row: str) -> tuple[int | None, str]:
 def _prefixed_pages(rows: Iterable[_Row]) -> list[_Page]:
     """Pages of ``00014:15`` lines: each says its own place, so a gap harms nothing else."""
     pages: list[_Page] = []
+    passed = 0
     for row in rows:
         found = _PREFIXED.fullmatch(row.text)
         if found is None:
             continue
         number, line = int(found[1]), int(found[2])
         if not pages or pages[-1].number != number:
-            passed = max((page.number or 0 for page in pages), default=0)
             pages.append(_Page(number=number, sound=number > passed))
+            passed = max(passed, number)
             # The hours of a chat's time stamps are no pages: those do not begin at 1.
             pages[-1].sound &= line == 1
         page = pages[-1]
@@ -298,14 +301,14 @@ def _page_number(rows: list[str]) -> int | None:
 def _agreeing(numbers: list[int | None]) -> dict[int, int]:
     """The page numbers that a neighbour confirms, and that rise, by place in the file."""
     kept: dict[int, int] = {}
+    highest = 0
     for at, number in enumerate(numbers):
         if number is None:
             continue
         before = numbers[at - 1] if at else None
         after = numbers[at + 1] if at + 1 < len(numbers) else None
         alone = len(numbers) == 1
-        if (alone or before == number - 1 or after == number + 1) and number > max(
-            kept.values(), default=0
-        ):
-            kept[at] = number
+        confirmed = alone or before == number - 1 or after == number + 1
+        if confirmed and number > highest:
+            kept[at] = highest = number
     return kept

@@ -133,3 +133,15 @@ def test_damaged_files_are_never_cited_wrongly(layout: str) -> None:
             wrong += bool(truth) and bool(row.body) and not set(truth) & set(row.body.split())
     assert read_well > 35
     assert wrong <= cited // 1000
+
+
+def test_what_is_made_to_take_long_is_read_in_no_time() -> None:
+    blanks = "\n".join(f"{n % 25 + 1:2}  {' ' * 100_000}x" for n in range(100))
+    hours = "\n".join(f"{n}:01 words" for n in range(1, 20_000))
+    backwards = "\n".join(f"{n}:01 words" for n in range(20_000, 1, -1))
+    for text in (blanks, backwards):
+        with pytest.raises(TextError):
+            read_pages(text, "x")
+    assert len(read_pages(hours, "x").lines) == 19_999
+    with pytest.raises(TextError, match="more than"):
+        read_pages("\n" * 2_100_000, "x")
