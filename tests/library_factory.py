@@ -59,6 +59,7 @@ def make_older(path: Path) -> None:
         for table in TABLES.keys() - {"texts"}:
             connection.execute(f"ALTER TABLE {table} DROP COLUMN digest")
         connection.execute("ALTER TABLE versions DROP COLUMN contents")
+        connection.execute("ALTER TABLE videos DROP COLUMN texts_of")
         connection.execute("DROP TABLE checksums")
         connection.execute("DROP TABLE meta_copy")
         connection.execute(

@@ -25,6 +25,13 @@ from ..views.forecast import show_forecast
 from ..views.index import IndexView, show_summary
 from ..views.render import Screen
 from .first_look import look_once
+from .text_options import (
+    SubtitleEncodingOption,
+    TranscriptOffsetOption,
+    TranscriptOption,
+    checked_encoding,
+    checked_transcript,
+)
 
 if TYPE_CHECKING:
     from index.indexing.progress import IndexOptions, IndexSummary
@@ -87,6 +94,9 @@ def index_videos(
             "knows when it does not know this one.",
         ),
     ] = None,
+    subtitle_encoding: SubtitleEncodingOption = None,
+    transcript: TranscriptOption = None,
+    transcript_offset: TranscriptOffsetOption = 0.0,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -104,6 +114,7 @@ def index_videos(
 ) -> None:
     """Make videos searchable; afterwards only what changed.
 
+    Subtitles and transcripts beside the videos and in them are read too, and chapters.
     Without PATH the folders that the library knows are looked at again. With --json
     one line for each status, problem and summary.
     """
@@ -116,6 +127,8 @@ def index_videos(
     if not roots:
         raise UsageError("there is no folder to look at", "name some: gz index FOLDER")
     _require_some(roots, known)
+    encoding = checked_encoding(subtitle_encoding)
+    given = checked_transcript(transcript, transcript_offset, paths or ())
     if hwaccel:
         from index.media.hardware import check_hwaccel
 
@@ -135,6 +148,9 @@ def index_videos(
         model_spec=spec,
         adapter=str(adapter_dir or ""),
         workers=workers,
+        subtitle_encoding=encoding,
+        transcript=given,
+        transcript_offset_s=transcript_offset,
         name_skipped=verbose,
     )
     if dry_run:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import GzError, LibraryError, NothingIndexedError
 from ..files import WriterLock, remove_partials, shown
-from ..store import audit
+from ..store import audit, text_audit
 from ..store.faults import REBUILD, REBUILD_ALONE, REPAIR
 from ..store.library import Library
 from ..store.salvage import salvage
@@ -47,7 +47,8 @@ def check(folder: Path, repair: bool = False) -> list[Finding]:
     Args:
         folder: The library folder.
         repair: Also puts right what can be: rows without owner and damaged caches are
-            removed, and a video with damaged vectors is indexed anew by the next run.
+            removed, a video with damaged vectors is indexed anew and a damaged text read
+            again by the next run, and indexes of words are made again.
             Of a file that SQLite calls damaged a copy is made of all that is sound in it;
             the damaged one is set aside.
 
@@ -64,6 +65,7 @@ def check(folder: Path, repair: bool = False) -> list[Finding]:
                 findings += rows
                 findings += _row_findings(library, repair)
                 findings += _vector_findings(library, repair)
+                findings += _text_findings(library, repair)
             findings += _cache_findings(library, repair)
             return findings
     except NothingIndexedError:
@@ -160,6 +162,24 @@ def _vector_findings(library: Library, repair: bool) -> Iterator[Finding]:
         if repair:
             audit.drop_version(library, broken.video_id, broken.version_id)
         yield _video_finding(broken.path, broken.reason, repair)
+
+
+def _text_findings(library: Library, repair: bool) -> Iterator[Finding]:
+    indexes = text_audit.has_damaged_word_indexes(library)
+    damaged = list(text_audit.damaged_texts(library))
+    if repair and (indexes or damaged):
+        # What is dropped must stand in the indexes as it stands in the passages.
+        library.rebuild_word_indexes()
+    for text in damaged:
+        if repair:
+            text_audit.drop_damaged_text(library, text.text_id)
+        yield _video_finding(text.video_path, text.what, repair)
+    if indexes:
+        yield Finding(
+            "the index of words is not that of the texts",
+            "run `gz doctor --repair`" * (not repair),
+            repair,
+        )
 
 
 def _video_finding(path: bytes, reason: str, repaired: bool) -> Finding:

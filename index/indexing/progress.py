@@ -40,6 +40,13 @@ class IndexOptions:
     """Decoder processes; 0 decodes in this one, None leaves it to the encoder."""
     chunk_frames: int = 512
     """Frames of a long video that are made safe at once."""
+    subtitle_encoding: str | None = None
+    """Encoding of side files as a person names it; ``auto`` to find out again, None to read
+    each as it was read before."""
+    transcript: bytes | None = None
+    """A file with the words of the one video of this run, wherever it lies."""
+    transcript_offset_s: float = 0.0
+    """Added to the times of `transcript`."""
     name_skipped: bool = False
     """Say of every file that is passed over what it was taken for."""
     max_deaths: int = 2
@@ -78,6 +85,8 @@ class IndexProgress:
     """Path of the video being read."""
     coarse: bool = False
     """True during the first look at key frames; a pass over the same files follows."""
+    words: bool = False
+    """True while texts are read instead of pictures; counts are of videos then."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,14 @@ class IndexSummary:
     """Videos that ``find`` can search now."""
     coarse: int = 0
     """Of those, how many by their key frames alone so far."""
+    texts_read: int = 0
+    """Side files, text streams and lists of chapters that were read in this run."""
+    texts_videos: int = 0
+    """Of how many videos."""
+    texts_failed: int = 0
+    """Texts that could not be read in this run; their videos can be searched all the same."""
+    texts_gone: int = 0
+    """Texts whose file is no longer beside their video."""
     interrupted: bool = False
 
 

@@ -27,6 +27,8 @@ _ORPHANS = {
         "FROM versions WHERE video_id NOT IN (SELECT id FROM videos)"
     ),
     "copies of no video": "FROM copies WHERE video_id NOT IN (SELECT id FROM videos)",
+    "passages of no text": "FROM passages WHERE text_id NOT IN (SELECT id FROM texts)",
+    "texts of no video": "FROM texts WHERE video_id NOT IN (SELECT id FROM videos)",
 }
 
 
@@ -84,8 +86,21 @@ def _drop_row(library: Library, row: DamagedRow) -> None:
         )
         library._all("DELETE FROM versions WHERE video_id = ?", [row.key])
         library._all("DELETE FROM copies WHERE video_id = ?", [row.key])
+        _drop_texts(library, "video_id", row.key)
+    if row.table == "texts":
+        # Its video may be another one than it says: all are looked into again.
+        library._all("UPDATE videos SET texts_of = ''")
+        _drop_texts(library, "id", row.key)
     key = TABLES[row.table]
     library._all(f"DELETE FROM {row.table} WHERE {key} = ?", [row.key])  # noqa: S608
+
+
+def _drop_texts(library: Library, column: str, key: object) -> None:
+    library._all(
+        f"DELETE FROM passages WHERE text_id IN (SELECT id FROM texts WHERE {column} = ?)",  # noqa: S608
+        [key],
+    )
+    library._all(f"DELETE FROM texts WHERE {column} = ?", [key])  # noqa: S608
 
 
 def orphans(library: Library) -> dict[str, int]:

@@ -16,6 +16,7 @@ _NO_SPACE = {
     sqlite3.SQLITE_IOERR_TRUNCATE,
     sqlite3.SQLITE_IOERR_SHMSIZE,
 }
+_WITHOUT_WORD_SEARCH = ("no such module: fts5", "no such tokenizer: trigram")
 REPAIR = "run `gz doctor --repair`, then `gz index`"
 REBUILD_ALONE = (
     "run `gz index --rebuild` on your folders to start anew; the old file is set aside, not deleted"
@@ -54,6 +55,12 @@ def explain(error: sqlite3.Error, path: Path) -> GzError:
         return LibraryError(
             f"the disk failed to read or write {where}: {error}",
             "check the drive, then run the same command again",
+        )
+    if str(error) in _WITHOUT_WORD_SEARCH:
+        return UsageError(
+            f"the SQLite of this Python ({sqlite3.sqlite_version}) cannot index words: {error}",
+            "use a Python whose SQLite is 3.34 or newer and has FTS5, as those of python.org, "
+            "conda and the distributions have",
         )
     return LibraryError(f"the library {where} is damaged: {error}", REBUILD)
 

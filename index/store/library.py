@@ -24,7 +24,7 @@ from .frame_reading import HalfVectors as HalfVectors
 from .frame_reading import Segment as Segment
 from .schema import DATABASE_NAME, open_readable, open_writable, set_aside
 from .sentences import SentenceCache as SentenceCache
-from .texts import TextRow as TextRow
+from .text_rows import TextRow as TextRow
 from .texts import TextWriter
 
 

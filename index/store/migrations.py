@@ -98,6 +98,7 @@ def texts_and_passages(db: Database) -> None:
     the screen and for languages without spaces, by any three characters.
     """
     for statement in (
+        "ALTER TABLE videos ADD COLUMN texts_of TEXT NOT NULL DEFAULT ''",
         """CREATE TABLE texts (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             video_id INTEGER NOT NULL REFERENCES videos (id),
@@ -112,7 +113,7 @@ def texts_and_passages(db: Database) -> None:
             encoding TEXT NOT NULL DEFAULT '',
             engine TEXT NOT NULL DEFAULT '',
             settings TEXT NOT NULL DEFAULT '',
-            state TEXT NOT NULL CHECK (state IN ('staged', 'visible', 'failed')),
+            state TEXT NOT NULL CHECK (state IN ('staged', 'visible', 'failed', 'empty')),
             reason TEXT NOT NULL DEFAULT '',
             notes TEXT NOT NULL DEFAULT '[]',
             testimony TEXT NOT NULL DEFAULT '',

@@ -8,65 +8,21 @@ searched: a person's before somebody's captions before our own.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from ..errors import LibraryError
 from ..files import FileStat, shown
-from ..passages import (
-    Channel,
-    Kind,
-    Origin,
-    Passage,
-    Testimony,
-    TextSource,
-    TextTrack,
-)
+from ..passages import Channel, Passage, TextSource, TextTrack
 from .attempts import stat_columns
 from .copies import CopyWriter
 from .faults import REPAIR
 from .passage_rows import COLUMNS, is_sound, passage_of, row_of
-from .reading import file_stat_of
-
-TextState = Literal["staged", "visible", "failed"]
-
-_SOURCE = "channel, kind, origin, path, stream, language, engine"
-_STAT = "size_bytes, mtime_ns, ctime_ns, inode, device"
-_TEXT = (
-    f"id, video_id, fingerprint, {_SOURCE}, encoding, settings, state, reason, notes, testimony, "
-    f"covered_s, passages, searched, clock, {_STAT}"
-)
-_KINDS = ("dvt", "pageline", "sidecar", "embedded", "transcribed", "read", "chapters")
-"""Of texts by the same kind of author, those whose times and words are surest come first."""
-_ORIGINS = ("person", "automatic", "machine")
-
-
-@dataclass(frozen=True)
-class TextRow:
-    """One text as the library knows it."""
-
-    id: int
-    video_id: int
-    fingerprint: str
-    """Of the video's content when the text was made."""
-    source: TextSource
-    encoding: str
-    settings: str
-    """What else decided the words and times; another value means another reading."""
-    state: TextState
-    reason: str
-    """Why it failed; empty when all is well."""
-    notes: tuple[str, ...]
-    testimony: Testimony | None
-    covered_s: float
-    passages: int
-    searched: bool
-    """False where another text of the video says the same and is preferred."""
-    clock: tuple[tuple[float, str], ...]
-    stat: FileStat
-    """State of the file that it was read from; zeros where there is none."""
+from .text_choice import chosen, words_in
+from .text_rows import SOURCE, STAT, TEXT, TextRow, text_of
 
 
 class TextWriter(CopyWriter):
@@ -77,8 +33,8 @@ class TextWriter(CopyWriter):
     def text_rows(self, video_id: int | None = None) -> list[TextRow]:
         """Texts of one video or of all, in the order in which they came, failed ones too."""
         which, parameters = ("", []) if video_id is None else ("WHERE video_id = ?", [video_id])
-        rows = self._all(f"SELECT {_TEXT} FROM texts {which} ORDER BY id", parameters)  # noqa: S608
-        return [_text(row) for row in rows]
+        rows = self._all(f"SELECT {TEXT} FROM texts {which} ORDER BY id", parameters)  # noqa: S608
+        return [text_of(row) for row in rows]
 
     def passages(
         self, text_id: int, start_s: float = 0.0, end_s: float | None = None
@@ -112,6 +68,12 @@ class TextWriter(CopyWriter):
 
     # Writing
 
+    @contextlib.contextmanager
+    def one_commit(self) -> Iterator[None]:
+        """Everything that is written inside the block is there at once, or not at all."""
+        with self._transaction():
+            yield
+
     def write_text(
         self, video_id: int, track: TextTrack, stat: FileStat | None = None, settings: str = ""
     ) -> int:
@@ -130,17 +92,17 @@ class TextWriter(CopyWriter):
         """
         with self._transaction():
             row = self._one(
-                f"SELECT {_TEXT} FROM texts WHERE video_id = ? AND source = ? "  # noqa: S608
+                f"SELECT {TEXT} FROM texts WHERE video_id = ? AND source = ? "  # noqa: S608
                 "AND state = 'staged'",
                 [video_id, source.key],
             )
             if row is not None:
-                text = _text(row)
+                text = text_of(row)
                 wanted = (self._fingerprint(video_id), source, settings)
                 if (text.fingerprint, text.source, text.settings) == wanted:
                     return text
             text_id = self._begun(video_id, source, None, settings)
-            return _text(self._row(f"SELECT {_TEXT} FROM texts WHERE id = ?", [text_id]))  # noqa: S608
+            return text_of(self._row(f"SELECT {TEXT} FROM texts WHERE id = ?", [text_id]))  # noqa: S608
 
     def append_passages(
         self, text_id: int, channel: Channel, passages: Iterable[Passage], covered_s: float
@@ -164,40 +126,54 @@ class TextWriter(CopyWriter):
         settings: str = "",
     ) -> None:
         """Writes down that a source cannot be used; an older text of it is no longer searched."""
+        self._settle(video_id, source, stat, settings, "failed", reason, ())
+
+    def note_wordless(
+        self,
+        video_id: int,
+        source: TextSource,
+        stat: FileStat | None = None,
+        settings: str = "",
+        notes: Sequence[str] = (),
+    ) -> None:
+        """Writes down that a source was read and holds no words, so that it need not be again."""
+        self._settle(video_id, source, stat, settings, "empty", "", notes)
+
+    def _settle(
+        self,
+        video_id: int,
+        source: TextSource,
+        stat: FileStat | None,
+        settings: str,
+        state: str,
+        reason: str,
+        notes: Sequence[str],
+    ) -> None:
         with self._transaction():
             text_id = self._begun(video_id, source, stat, settings)
             self._drop("source = ? AND video_id = ? AND id <> ?", [source.key, video_id, text_id])
             self._all(
-                "UPDATE texts SET state = 'failed', reason = ? WHERE id = ?", [reason, text_id]
+                "UPDATE texts SET state = ?, reason = ?, notes = ? WHERE id = ?",
+                [state, reason, json.dumps([*notes]), text_id],
             )
             self._choose(video_id)
 
-    def touch_text(self, text_id: int, stat: FileStat) -> None:
-        """The file of a text has another date and the same content."""
-        with self._transaction():
-            self._all(
-                "UPDATE texts SET size_bytes = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, "
-                "device = ? WHERE id = ?",
-                [*stat_columns(stat), text_id],
-            )
-
-    def move_text(self, text_id: int, path: bytes, stat: FileStat) -> None:
-        """The file of a text is at another path now."""
-        with self._transaction():
-            row = self._row(f"SELECT {_TEXT} FROM texts WHERE id = ?", [text_id])  # noqa: S608
-            source = _moved(_text(row).source, path)
-            self._all(
-                "UPDATE texts SET path = ?, source = ?, size_bytes = ?, mtime_ns = ?, "
-                "ctime_ns = ?, inode = ?, device = ? WHERE id = ?",
-                [path, source.key, *stat_columns(stat), text_id],
-            )
-
     def drop_text(self, text_id: int) -> None:
-        """Removes a text for good: its file is gone while that of the video is there."""
+        """Removes a text for good: its source is gone while the video is there."""
         with self._transaction():
             video_id = self._row("SELECT video_id FROM texts WHERE id = ?", [text_id])[0]
             self._drop("id = ?", [text_id])
             self._choose(video_id)
+
+    def container_read(self, video_id: int) -> str:
+        """What was noted when a video's own streams and chapters were read; empty for never."""
+        row = self._one("SELECT texts_of FROM videos WHERE id = ?", [video_id])
+        return "" if row is None else str(row[0])
+
+    def note_container_read(self, video_id: int, state: str) -> None:
+        """Writes down in which state a video was when its own texts were read."""
+        with self._transaction():
+            self._all("UPDATE videos SET texts_of = ? WHERE id = ?", [state, video_id])
 
     def rebuild_word_indexes(self) -> None:
         """Makes the indexes of words and letters again from the passages."""
@@ -234,20 +210,23 @@ class TextWriter(CopyWriter):
             *state,
         ]
         self._all(
-            f"INSERT INTO texts (video_id, fingerprint, source, {_SOURCE}, settings, {_STAT}, "  # noqa: S608
+            f"INSERT INTO texts (video_id, fingerprint, source, {SOURCE}, settings, {STAT}, "  # noqa: S608
             f"state) VALUES ({', '.join('?' * len(values))}, 'staged')",
             values,
         )
         return int(self._row("SELECT last_insert_rowid()")[0])
 
     def _add(self, text_id: int, channel: Channel, passages: Iterable[Passage]) -> None:
+        count = 0
         for passage in passages:
+            count += 1
             row = row_of(text_id, passage, by_letters=channel == "screen")
             self._all(
                 f"INSERT INTO passages ({COLUMNS}, digest) "  # noqa: S608
                 f"VALUES ({', '.join('?' * len(row))})",
                 row,
             )
+        self._all("UPDATE texts SET passages = passages + ? WHERE id = ?", [count, text_id])
 
     def _finish(self, text_id: int, track: TextTrack) -> None:
         source, testimony = track.source, track.testimony
@@ -255,8 +234,7 @@ class TextWriter(CopyWriter):
         self._drop("source = ? AND video_id = ? AND id <> ?", [source.key, video_id, text_id])
         self._all(
             "UPDATE texts SET state = 'visible', reason = '', language = ?, encoding = ?, "
-            "notes = ?, testimony = ?, clock = ?, covered_s = ?, "
-            "passages = (SELECT count(*) FROM passages WHERE text_id = texts.id) WHERE id = ?",
+            "notes = ?, testimony = ?, clock = ?, covered_s = ? WHERE id = ?",
             [
                 source.language,
                 track.encoding,
@@ -276,75 +254,15 @@ class TextWriter(CopyWriter):
             self._all("DELETE FROM texts WHERE id = ?", [text_id])
 
     def _choose(self, video_id: int) -> None:
-        """Says which texts of a video are searched: of each channel and language the best one."""
-        chosen: dict[tuple[str, str], TextRow] = {}
-        unnamed: dict[str, TextRow] = {}
+        """Says which texts of a video are searched."""
         rows = [text for text in self.text_rows(video_id) if text.state == "visible"]
-        for text in sorted(rows, key=_preference):
-            channel, language = text.source.channel, _language(text.source.language)
-            if channel in unnamed or (channel, language) in chosen:
-                continue
-            if not language:
-                if any(other == channel for other, _ in chosen):
-                    continue
-                unnamed[channel] = text
-            chosen[channel, language] = text
-        best = {text.id for text in chosen.values()}
+        best = chosen(rows, self._words)
         for text in rows:
             if text.searched != (text.id in best):
                 self._all(
                     "UPDATE texts SET searched = ? WHERE id = ?", [int(text.id in best), text.id]
                 )
 
-
-def _preference(text: TextRow) -> tuple[int, int, int, int]:
-    source = text.source
-    return (
-        _ORIGINS.index(source.origin),
-        _KINDS.index(source.kind),
-        -text.passages,
-        text.id,
-    )
-
-
-def _language(tag: str) -> str:
-    """The language of a tag without its region: ``pt`` of ``pt-BR``."""
-    return tag.replace("_", "-").split("-")[0].lower()
-
-
-def _moved(source: TextSource, path: bytes) -> TextSource:
-    facts = asdict(source) | {"path": path}
-    return TextSource(**facts)
-
-
-def _text(row: Sequence[Any]) -> TextRow:
-    text_id, video_id, fingerprint, channel, kind, origin, path, stream, language, engine, *rest = (
-        row
-    )
-    encoding, settings, state, reason, notes, testimony, *rest = rest
-    covered_s, passages, searched, clock, *stat = rest
-    return TextRow(
-        id=text_id,
-        video_id=video_id,
-        fingerprint=fingerprint,
-        source=TextSource(
-            channel=cast(Channel, channel),
-            kind=cast(Kind, kind),
-            origin=cast(Origin, origin),
-            path=bytes(path),
-            stream=stream,
-            language=language,
-            engine=engine,
-        ),
-        encoding=encoding,
-        settings=settings,
-        state=cast(TextState, state),
-        reason=reason,
-        notes=tuple(json.loads(notes)),
-        testimony=Testimony(**json.loads(testimony)) if testimony else None,
-        covered_s=covered_s,
-        passages=passages,
-        searched=bool(searched),
-        clock=tuple((time_s, shown_time) for time_s, shown_time in json.loads(clock)),
-        stat=file_stat_of(tuple(stat)),
-    )
+    def _words(self, text_id: int) -> frozenset[str]:
+        rows = self._all("SELECT body FROM passages WHERE text_id = ?", [text_id])
+        return words_in(body for (body,) in rows)

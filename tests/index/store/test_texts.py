@@ -133,3 +133,21 @@ def test_what_is_forgotten_takes_its_words_along(tmp_path: Path) -> None:
         library.forget(video)
         assert library.text_rows() == []
         assert found(library, '"signed"') == []
+
+
+def test_a_text_of_another_language_is_searched_beside_one_that_names_none(
+    tmp_path: Path,
+) -> None:
+    def said(path: bytes, language: str, *bodies: str) -> TextTrack:
+        source = TextSource("speech", "sidecar", "person", path=path, language=language)
+        return track(source, *(Passage(at, at + 1, body) for at, body in enumerate(bodies)))
+
+    english = "the contract was never signed", "by anybody in this room"
+    french = "le contrat n'a jamais été signé", "par personne dans cette salle"
+    with open_library(tmp_path) as library:
+        video = add_video(library, b"/v/talk.mp4")
+        library.write_text(video, said(b"/v/talk.srt", "", *english, "at all"))
+        library.write_text(video, said(b"/v/talk.fr.srt", "fr", *french))
+        library.write_text(video, said(b"/v/talk.en.srt", "en", *english))
+        searched = {row.source.path for row in library.text_rows(video) if row.searched}
+        assert searched == {b"/v/talk.srt", b"/v/talk.fr.srt"}
