@@ -29,6 +29,7 @@ from .text_options import (
     SubtitleEncodingOption,
     TranscriptOffsetOption,
     TranscriptOption,
+    TranscriptStartOption,
     checked_encoding,
     checked_transcript,
 )
@@ -97,6 +98,7 @@ def index_videos(
     subtitle_encoding: SubtitleEncodingOption = None,
     transcript: TranscriptOption = None,
     transcript_offset: TranscriptOffsetOption = 0.0,
+    transcript_start: TranscriptStartOption = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -128,7 +130,7 @@ def index_videos(
         raise UsageError("there is no folder to look at", "name some: gz index FOLDER")
     _require_some(roots, known)
     encoding = checked_encoding(subtitle_encoding)
-    given = checked_transcript(transcript, transcript_offset, paths or ())
+    given = checked_transcript(transcript, transcript_offset, transcript_start, paths or ())
     if hwaccel:
         from index.media.hardware import check_hwaccel
 
@@ -151,6 +153,7 @@ def index_videos(
         subtitle_encoding=encoding,
         transcript=given,
         transcript_offset_s=transcript_offset,
+        transcript_starts_at_s=transcript_start,
         name_skipped=verbose,
     )
     if dry_run:

@@ -11,6 +11,10 @@ import typer
 
 from index.errors import TextError, UsageError
 
+from ..options import parse_seconds
+
+_DAY_S = 24 * 3600
+
 SubtitleEncodingOption = Annotated[
     str | None,
     typer.Option(
@@ -37,6 +41,17 @@ TranscriptOffsetOption = Annotated[
     ),
 ]
 
+TranscriptStartOption = Annotated[
+    float | None,
+    typer.Option(
+        "--transcript-start",
+        metavar="HH:MM:SS",
+        parser=parse_seconds,
+        help="Time of day at which the video begins, for a --transcript with a clock in its "
+        "margin.",
+    ),
+]
+
 
 def checked_encoding(name: str | None) -> str | None:
     """An encoding that this Python knows, ``auto`` or None.
@@ -56,20 +71,29 @@ def checked_encoding(name: str | None) -> str | None:
 
 
 def checked_transcript(
-    transcript: Path | None, offset_s: float, paths: Sequence[str | Path]
+    transcript: Path | None,
+    offset_s: float,
+    starts_at_s: float | None,
+    paths: Sequence[str | Path],
 ) -> bytes | None:
     """Absolute path of the transcript of the one video that is named.
 
     Raises:
-        UsageError: There is no such file, no single video, or an offset of nothing.
+        UsageError: There is no such file, no single video, or times of no transcript.
     """
     if transcript is None:
-        if offset_s:
-            raise UsageError(
-                "--transcript-offset belongs to --transcript",
-                "name the file too: gz index VIDEO --transcript FILE",
-            )
+        for option, value in (
+            ("--transcript-offset", offset_s),
+            ("--transcript-start", starts_at_s),
+        ):
+            if value:
+                raise UsageError(
+                    f"{option} belongs to --transcript",
+                    "name the file too: gz index VIDEO --transcript FILE",
+                )
         return None
+    if not 0 <= (starts_at_s or 0) < _DAY_S:
+        raise UsageError("a day ends at 24:00:00", "give the time of day at which the video begins")
     if len(paths) != 1 or not Path(paths[0]).expanduser().is_file():
         raise UsageError(
             "a transcript belongs to one video", "name it: gz index VIDEO --transcript FILE"

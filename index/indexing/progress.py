@@ -47,6 +47,9 @@ class IndexOptions:
     """A file with the words of the one video of this run, wherever it lies."""
     transcript_offset_s: float = 0.0
     """Added to the times of `transcript`."""
+    transcript_starts_at_s: float | None = None
+    """Time of day of the video's first picture, in seconds after midnight, for a `transcript`
+    with a clock in its margin."""
     name_skipped: bool = False
     """Say of every file that is passed over what it was taken for."""
     max_deaths: int = 2

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ..files import FileStat
 from ..store.text_rows import TextRow
@@ -14,41 +15,38 @@ from ..types import VideoRow
 
 _READER = 1
 """Rises when a newer gz reads files better, so that they are read again."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a side file is read; a text keeps it, so that a later run reads the file alike."""
-
-    encoding: str = ""
-    """As a person named it; empty to find out."""
-    offset_s: float = 0.0
-    """Added to its times, as a person asked for it."""
-    given: bool = False
-    """Named by a person for this video, wherever it lies."""
-
-    def settings(self, duration_s: float) -> str:
-        """All that decides what becomes of a file beside its content."""
-        return json.dumps(
-            {**asdict(self), "duration_s": round(duration_s, 1), "reader": _READER}, sort_keys=True
-        )
-
-    @classmethod
-    def of(cls, text: TextRow) -> Reading:
-        """How a text was read."""
-        kept = json.loads(text.settings) if text.settings else {}
-        fields = {name: kept[name] for name in ("encoding", "offset_s", "given") if name in kept}
-        return cls(**fields)
+_HEARD = "heard"
+_BY_PERSON = ("encoding", "offset_s", "starts_at_s", "given")
+"""What a person said of a file, which is remembered until they say otherwise."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A side file of a video and how it is to be read."""
+    """A side file of a video, with how it is to be read."""
 
     sidecar: Sidecar
-    reading: Reading
     current: bool
     """Whether the library holds just that already."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person says in this run about how texts are read."""
+
+    transcript: Sidecar | None = None
+    """A file that is to belong to the video, wherever it lies."""
+    encoding: str | None = None
+    """Of side files; ``auto`` to find out again, None to leave it as it was."""
+    retry: bool = False
+    """Read again what failed."""
+
+    def of(self, sidecar: Sidecar) -> Sidecar:
+        """A side file as it is to be read now."""
+        if self.transcript is not None and sidecar.path == self.transcript.path:
+            sidecar = self.transcript
+        if self.encoding is not None:
+            sidecar = replace(sidecar, encoding="" if self.encoding == "auto" else self.encoding)
+        return sidecar
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class Folders:
         """The side files of the video at a path; None where nobody can say."""
         if not os.path.lexists(path):
             return None
-        folder = os.path.dirname(path)  # noqa: PTH120 - Path cannot hold bytes
+        folder = _folder(path)
         if folder not in self._listed:
             self._listed[folder] = self._neighbours(folder)
         found = self._listed[folder]
@@ -96,11 +94,9 @@ class Folders:
 def beside(
     video: VideoRow,
     places: Sequence[bytes],
-    texts: Iterable[TextRow],
+    texts: Sequence[TextRow],
     folders: Folders,
-    given: tuple[Sidecar, Reading] | None,
-    encoding: str | None,
-    retry: bool,
+    asked: Asked,
     in_reach: Callable[[bytes], bool],
 ) -> Beside:
     """Compares the side files of a video with its texts.
@@ -114,9 +110,7 @@ def beside(
         places: Its path and those of its copies.
         texts: What the library holds of it.
         folders: Where to look.
-        given: A file that a person names for it now, and how to read it.
-        encoding: As a person names it now; ``auto`` to find out, None to leave it as it was.
-        retry: Read again what failed.
+        asked: What a person says now.
         in_reach: Whether a path lies in a folder that this run could look through, so that
             what is not there was deleted.
     """
@@ -129,36 +123,60 @@ def beside(
     for place in places:
         sidecars = folders.beside(place)
         if sidecars is None:
-            unseen.add(os.path.dirname(place))  # noqa: PTH120
+            unseen.add(_folder(place))
         else:
             found.update({sidecar.path: sidecar for sidecar in sidecars})
-    for path, kept in rows.items():
-        if Reading.of(kept[0]).given and path not in found and os.path.lexists(path):
+    given = {path for path, kept in rows.items() if _kept(kept[0]).get("given")}
+    for path in given:
+        if path not in found and os.path.lexists(path):
             found[path] = Sidecar(path, *said_by_name(path))
-    if given is not None:
-        found[given[0].path] = given[0]
+    if asked.transcript is not None:
+        found[asked.transcript.path] = asked.transcript
     files = []
     for path, sidecar in sorted(found.items()):
         before = rows.get(path, [])
-        reading = Reading.of(before[0]) if before else Reading()
-        if given is not None and path == given[0].path:
-            reading = given[1]
-        if encoding is not None:
-            reading = replace(reading, encoding="" if encoding == "auto" else encoding)
-        again = retry and any(text.state == "failed" for text in before)
-        files.append(
-            Wanted(sidecar, reading, not again and _is_current(video, path, before, reading))
-        )
+        wanted = asked.of(_as_before(sidecar, before))
+        again = asked.retry and any(text.state == "failed" for text in before)
+        current = not again and _is_current(video, wanted, before, heard_in(texts))
+        files.append(Wanted(wanted, current))
     gone = [
         text
         for path, kept in rows.items()
         if path not in found
-        and not Reading.of(kept[0]).given
-        and os.path.dirname(path) not in unseen  # noqa: PTH120
-        and (in_reach(path) or os.path.lexists(os.path.dirname(path)))  # noqa: PTH120
+        and path not in given
+        and _folder(path) not in unseen
+        and (in_reach(path) or os.path.lexists(_folder(path)))
         for text in kept
     ]
     return Beside(tuple(files), tuple(gone))
+
+
+def settings_of(sidecar: Sidecar, video: VideoRow, heard: TextRow | None = None) -> str:
+    """All that decides what becomes of a side file beside its content, for the library.
+
+    Args:
+        sidecar: With how it is read.
+        video: Whose it is.
+        heard: The transcription that its lines were, or are to be, aligned to.
+    """
+    facts = {name: getattr(sidecar, name) for name in _BY_PERSON}
+    facts |= {"duration_s": round(video.duration_s, 1), "reader": _READER}
+    if not sidecar.named:
+        # Which recording of a deposition a video is, its name may tell.
+        facts["video"] = os.fsdecode(os.path.basename(video.path))  # noqa: PTH119
+    if heard is not None:
+        facts[_HEARD] = heard.id
+    return json.dumps(facts, sort_keys=True)
+
+
+def waiting(settings: str) -> str:
+    """The settings of a text that another transcription of its video would change."""
+    return json.dumps({_HEARD: 0, **json.loads(settings)}, sort_keys=True)
+
+
+def heard_in(texts: Iterable[TextRow]) -> TextRow | None:
+    """What this program transcribed of a video; None where nothing was."""
+    return next((t for t in texts if t.source.kind == "transcribed" and t.state == "visible"), None)
 
 
 def container_state(video: VideoRow) -> str:
@@ -166,17 +184,34 @@ def container_state(video: VideoRow) -> str:
     return f"{_READER} {video.fingerprint} {video.duration_s:.1f}"
 
 
-def _is_current(video: VideoRow, path: bytes, texts: Sequence[TextRow], reading: Reading) -> bool:
+def _as_before(sidecar: Sidecar, texts: Sequence[TextRow]) -> Sidecar:
+    """A side file with what a person said of it in an earlier run."""
+    kept = _kept(texts[0]) if texts else {}
+    return replace(sidecar, **{name: kept[name] for name in _BY_PERSON if name in kept})
+
+
+def _kept(text: TextRow) -> dict[str, Any]:
+    return dict(json.loads(text.settings)) if text.settings else {}
+
+
+def _is_current(
+    video: VideoRow, sidecar: Sidecar, texts: Sequence[TextRow], heard: TextRow | None
+) -> bool:
     if not texts:
         return False
     try:
-        stat = FileStat.read(path)
+        stat = FileStat.read(sidecar.path)
     except OSError:
         return True  # out of reach since the folder was listed: what is known is kept
-    settings = reading.settings(video.duration_s)
-    return all(
-        text.stat.same_content_as(stat)
-        and text.settings == settings
-        and text.fingerprint == video.fingerprint
-        for text in texts
-    )
+    for text in texts:
+        settings = settings_of(sidecar, video)
+        if _HEARD in _kept(text):
+            settings = waiting(settings_of(sidecar, video, heard))
+        unchanged = text.stat.same_content_as(stat) and text.settings == settings
+        if not unchanged or text.fingerprint != video.fingerprint:
+            return False
+    return True
+
+
+def _folder(path: bytes) -> bytes:
+    return os.path.dirname(path)  # noqa: PTH120 - Path cannot hold bytes

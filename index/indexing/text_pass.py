@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ..failpoints import reached
 from ..files import FileStat
@@ -19,11 +19,21 @@ from ..sampling.text_jobs import SourceFailed, TextFailed, TextJob, TextRead
 from ..sampling.texts import read_texts
 from ..store.library import Library
 from ..store.text_rows import TextRow
+from ..text.alignment import HeardWord, heard_words
 from ..text.sidecars import Sidecar, said_by_name
 from ..types import VideoRow
 from .progress import IndexObserver, IndexOptions, IndexProgress
 from .scan import Candidate, Exclusion, Problem
-from .side_files import Beside, Folders, Reading, Wanted, beside, container_state
+from .side_files import (
+    Asked,
+    Beside,
+    Folders,
+    beside,
+    container_state,
+    heard_in,
+    settings_of,
+    waiting,
+)
 
 _WORKERS = 2
 """Processes that read texts; each waits for the drive most of the time."""
@@ -48,33 +58,24 @@ class TextCounts:
 
 @dataclass(frozen=True)
 class _Order:
-    """Side files that are read alike, and perhaps the container, of one video."""
+    """What is to be read of one video."""
 
     video: VideoRow
-    files: tuple[Wanted, ...]
+    files: tuple[Sidecar, ...]
     container: bool
-    gone: tuple[TextRow, ...] = ()
+    gone: tuple[TextRow, ...]
     """Texts to drop when the new ones are there."""
+    heard: TextRow | None
+    """What was transcribed of it."""
 
-    def settings(self, path: bytes) -> str:
+    def settings(self, path: bytes, *, aligned: bool = False) -> str:
         """How a side file is read, for the library; empty for what is inside the video."""
         for file in self.files:
-            if file.sidecar.path == path:
-                return file.reading.settings(self.video.duration_s)
+            if file.path == path and aligned:
+                return waiting(settings_of(file, self.video, self.heard))
+            if file.path == path:
+                return settings_of(file, self.video)
         return ""
-
-    def job(self, number: int) -> TextJob:
-        """What a worker is asked; comes back with the number."""
-        how = self.files[0].reading if self.files else Reading()
-        return TextJob(
-            number,
-            self.video.path,
-            self.video.duration_s,
-            tuple(file.sidecar for file in self.files),
-            self.container,
-            how.encoding,
-            how.offset_s,
-        )
 
 
 class TextPass:
@@ -113,7 +114,7 @@ class TextPass:
             NoSpaceError: The disk is full; what was read before is kept.
         """
         orders = self._orders({candidate.path: candidate.root for candidate in here})
-        jobs = [order.job(number) for number, order in enumerate(orders)]
+        jobs = [self._job(number, order) for number, order in enumerate(orders)]
         workers = _WORKERS if self._options.workers is None else min(1, self._options.workers)
         with contextlib.closing(read_texts(jobs, workers=workers)) as results:
             for done, result in enumerate(results, 1):
@@ -136,44 +137,56 @@ class TextPass:
             texts.setdefault(text.video_id, []).append(text)
         exclusion, roots = Exclusion(self._options.exclude), set(here.values())
         folders = Folders(lambda path: any(exclusion.covers(path, root) for root in roots))
+        asked = self._asked()
         orders: list[_Order] = []
         for video in self._library.videos(searchable=True):
             places = [video.path, *copies.get(video.id, [])]
             if any(place in here for place in places):
                 known = texts.get(video.id, [])
-                found = self._beside(video, places, known, folders)
-                orders += self._orders_of(video, known, found)
+                found = beside(video, places, known, folders, asked, self.in_reach)
+                orders += self._order(video, known, found)
         return orders
 
-    def _beside(
-        self, video: VideoRow, places: Sequence[bytes], known: Sequence[TextRow], folders: Folders
-    ) -> Beside:
-        given = None
-        if self._options.transcript is not None:
-            reading = Reading(offset_s=self._options.transcript_offset_s, given=True)
-            path = self._options.transcript
-            given = Sidecar(path, *said_by_name(path)), reading
-        encoding, retry = self._options.subtitle_encoding, self._options.retry
-        found = beside(video, places, known, folders, given, encoding, retry, self.in_reach)
-        wordless = {text.source.path for text in known if text.state == "empty"}
-        self.counts.side_files |= {file.sidecar.path for file in found.files} - wordless
-        return found
+    def _asked(self) -> Asked:
+        options = self._options
+        transcript = None
+        if options.transcript is not None:
+            language, tags = said_by_name(options.transcript)
+            transcript = Sidecar(
+                options.transcript,
+                language,
+                tags,
+                given=True,
+                offset_s=options.transcript_offset_s,
+                starts_at_s=options.transcript_starts_at_s,
+            )
+        return Asked(transcript, options.subtitle_encoding, options.retry)
 
-    def _orders_of(
-        self, video: VideoRow, known: Sequence[TextRow], found: Beside
-    ) -> Iterator[_Order]:
+    def _order(self, video: VideoRow, known: Sequence[TextRow], found: Beside) -> Iterator[_Order]:
+        """What is to be read of a video; nothing where all is as it was."""
+        worded = {text.source.path for text in known if text.state != "empty"}
+        self.counts.side_files |= {file.sidecar.path for file in found.files} & worded
+        files = tuple(
+            file.sidecar
+            for file in found.files
+            if not file.current
+            and self._is_new(video.id, file.sidecar.path, settings_of(file.sidecar, video))
+        )
         container = self._container_is_stale(video, known)
-        alike: dict[Reading, list[Wanted]] = {Reading(): []} if container else {}
-        for file in found.files:
-            settings = file.reading.settings(video.duration_s)
-            if not file.current and self._is_new(video.id, file.sidecar.path, settings):
-                alike.setdefault(replace(file.reading, given=False), []).append(file)
-        if not alike and found.gone:
+        if files or container:
+            yield _Order(video, files, container, found.gone, heard_in(known))
+        elif found.gone:
             with self._library.one_commit():
                 self._gone(found.gone)
-        for number, how in enumerate(alike, 1):
-            gone = found.gone if number == len(alike) else ()
-            yield _Order(video, tuple(alike[how]), container and how == Reading(), gone)
+
+    def _job(self, number: int, order: _Order) -> TextJob:
+        heard: tuple[HeardWord, ...] = ()
+        if order.heard is not None and order.files:
+            heard = heard_words(self._library.passages(order.heard.id))
+        video = order.video
+        return TextJob(
+            number, video.path, video.duration_s, order.files, order.container, heard=heard
+        )
 
     def _container_is_stale(self, video: VideoRow, known: Sequence[TextRow]) -> bool:
         state = container_state(video)
@@ -196,20 +209,21 @@ class TextPass:
         before = self._rows_of(order)
         for track in read.tracks:
             path = track.source.path
-            self._library.write_text(video.id, track, stats.get(path), order.settings(path))
+            settings = order.settings(path, aligned=track.source.kind == "pageline")
+            self._library.write_text(video.id, track, stats.get(path), settings)
+            self.counts.side_files |= {path} - {b""}
             self.counts.read += 1
             self.counts.videos.add(video.id)
         for failure in read.failures:
             self._fail(order, failure, stats.get(failure.path))
         told = {track.source.path for track in read.tracks} | {f.path for f in read.failures}
         for file in order.files:
-            path = file.sidecar.path
-            if path not in told and file.reading.given:
-                self._fail(order, SourceFailed(_NOTHING_IN_IT, path), stats.get(path))
-            elif path not in told:
-                settings = order.settings(path)
-                self._library.note_wordless(video.id, _source(path), stats.get(path), settings)
-                self.counts.side_files.discard(path)
+            if file.path not in told and file.given:
+                self._fail(order, SourceFailed(_NOTHING_IN_IT, file.path), stats.get(file.path))
+            elif file.path not in told:
+                self._library.note_wordless(
+                    video.id, _source(file.path), stats.get(file.path), order.settings(file.path)
+                )
         if order.container:
             if read.notes:
                 self._library.note_wordless(video.id, _source(b""), notes=read.notes)
@@ -225,7 +239,7 @@ class TextPass:
             return
         before = self._rows_of(order)
         for file in order.files:
-            self._fail(order, SourceFailed(failed.reason, file.sidecar.path), None)
+            self._fail(order, SourceFailed(failed.reason, file.path), None)
         if order.container:
             self._fail(order, SourceFailed(failed.reason), None)
             self._library.note_container_read(order.video.id, container_state(order.video))
@@ -240,18 +254,19 @@ class TextPass:
             except OSError:
                 return  # it went away while the run was going on; the next one sees to that
         source = _source(path, failure.stream)
-        settings = order.settings(path)
+        settings = order.settings(path, aligned=failure.waits)
         self._library.fail_text(order.video.id, source, failure.reason, stat, settings)
         what = failure.reason if path else f"its own text could not be read: {failure.reason}"
         self._tell_problem(path or order.video.path, what)
 
     def _tell_problem(self, path: bytes, reason: str) -> None:
         self.counts.failed += 1
+        self.counts.side_files.add(path)
         self._report_problem(Problem(path, reason))
 
     def _rows_of(self, order: _Order) -> list[int]:
         """Texts that an order reads again."""
-        paths = {file.sidecar.path for file in order.files}
+        paths = {file.path for file in order.files}
         return [
             text.id
             for text in self._library.text_rows(order.video.id)
