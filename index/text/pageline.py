@@ -23,6 +23,8 @@ _LEAST_LINES, _MOST_LINES_A_PAGE = 10, 60
 """Printed lines of a page; 24 to 28 in nearly all transcripts."""
 _LEAST_SHARE = 0.75
 """Of the pages must be read; fewer, and this may be anything with numbers in front."""
+_MARGIN_ROWS = 6
+"""Lines above and below a page in which its number is looked for."""
 _LOOKED_AT = 200_000
 """Characters that tell whether a file may be one: a cover, appearances, a few pages."""
 _MOST_LENGTH = 400
@@ -272,11 +274,16 @@ def _next_numbers(rows: list[_Row]) -> list[int]:
 
 def _number(pages: list[_Page], parted: bool) -> None:
     """Says which page each is: by the number above it or below, as most of them have it."""
-    above = [_page_number(page.above) for page in pages]
-    below = [_page_number(page.below) for page in pages]
+    above = [_page_number(page.above[-_MARGIN_ROWS:]) for page in pages]
+    below = [_page_number(page.below[:_MARGIN_ROWS]) for page in pages]
     agree_above, agree_below = _agreeing(above), _agreeing(below)
     top = len(agree_above) > len(agree_below)
-    if len(agree_above) == len(agree_below) and agree_above and above != below:
+    doubtful = len(agree_above) == len(agree_below) > 0
+    if not parted:
+        # A number between two pages may be either's; only the ends of the file tell.
+        top = 0 in agree_above
+        doubtful = top == (len(pages) - 1 in agree_below)
+    if doubtful and above != below:
         raise TextError(
             "it cannot be told whether its page numbers stand above or below the pages.", _ASK
         )
@@ -292,9 +299,11 @@ def _number(pages: list[_Page], parted: bool) -> None:
 
 def _page_number(rows: list[str]) -> int | None:
     for pattern in (_ALONE, _AT_THE_EDGE):
-        for row in rows:
-            if found := pattern.fullmatch(row):
-                return int(found[1])
+        matches = (pattern.fullmatch(row) for row in rows)
+        numbers = {int(found[1]) for found in matches if found}
+        if numbers:
+            # A production number beside the page's own: which is which cannot be told.
+            return numbers.pop() if len(numbers) == 1 else None
     return None
 
 
