@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
-from index_runs import Home
+from index_runs import Home, assert_sound, run, stored
 from media_factory import colour_video
+from subtitled_video import Texts, add_texts
+from testimony_factory import dvt, printed_lines
 
 from index.files import FileStat
 from index.indexing import text_pass
@@ -235,3 +238,60 @@ def test_a_link_beside_a_video_is_not_followed(home: Home, tmp_path: Path) -> No
     (home.videos / "talk.srt").symlink_to(tmp_path / "elsewhere.srt")
     assert home.index().texts_read == 0
     assert FileStat.read(home.videos / "talk.srt").size_bytes > 0
+
+
+def test_streams_and_chapters_are_read_once_for_each_content(home: Home) -> None:
+    plain = home.videos / "talk.mp4"
+    subtitled = home.videos / "film.mkv"
+    said = Texts("srt", [(1.0, 2.0, b"never signed")], language="eng")
+    add_texts(subtitled, plain, [said], chapters=[(0.0, 2.0, "Opening")])
+    assert home.index().texts_read == 2
+    kinds = {row.source.kind: row for row in rows(home)}
+    assert set(kinds) == {"embedded", "chapters"}
+    assert (kinds["embedded"].source.language, kinds["embedded"].searched) == ("en", True)
+    ids = [row.id for row in rows(home)]
+    subtitled.rename(home.videos / "renamed.mkv")
+    os.utime(plain)
+    assert home.index().texts_read == 0
+    assert [row.id for row in rows(home)] == ids
+    add_texts(home.videos / "renamed.mkv", plain, [said])
+    assert home.index().texts_read == 1
+    assert [row.source.kind for row in rows(home)] == ["embedded"]
+
+
+def test_a_deposition_goes_to_the_video_that_it_names_inside(home: Home) -> None:
+    colour_video(home.videos / "other.mp4", [("blue", 3.0)], fps=5)
+    lines = printed_lines(1)[:3]
+    starts_ms = {(line.page, line.line): 1000 * at for at, line in enumerate(lines)}
+    deposition = home.videos / "Smith.dvt"
+    deposition.write_bytes(dvt(lines, starts_ms, streams=(("talk.mp4", 0, 600_000),)))
+    summary = home.index()
+    assert (summary.texts_read, summary.texts_failed, summary.skipped) == (1, 0, 0)
+    with Library.open_readonly(home.library) as library:
+        (row,) = [row for row in library.text_rows() if row.state == "visible"]
+        video = library.video(row.video_id)
+    assert video is not None
+    assert (video.path, row.source.kind) == (bytes(home.videos / "talk.mp4"), "dvt")
+    assert home.index().texts_read == 0
+    (home.videos / "talk.mp4").rename(home.videos / "part.mp4")
+    (home.videos / "other.mp4").rename(home.videos / "talk.mp4")
+    home.index()
+    with Library.open_readonly(home.library) as library:
+        texts_of = {library.video(r.video_id): r for r in library.text_rows() if r.passages}
+    assert [video.path for video in texts_of if video] == [bytes(home.videos / "talk.mp4")]
+
+
+@pytest.mark.parametrize("ending", ["kill", "int"])
+def test_a_run_that_ends_among_texts_is_made_up_for_by_the_next(home: Home, ending: str) -> None:
+    colour_video(home.videos / "second.mp4", [("blue", 3.0)], fps=5)
+    home.index()
+    before = stored(home.library)
+    for name in ("talk", "second"):
+        write(home.videos / f"{name}.srt", f"said in {name}")
+    ended = run(home.library, home.videos, f"before_texts_commit:{ending}:2")
+    assert ended.returncode == (-signal.SIGKILL if ending == "kill" else 130)
+    assert len(texts(home)) == 1
+    assert_sound(home.library, before)
+    assert home.index().texts_read == 1
+    assert sorted(bodies for _, _, bodies in texts(home)) == [["said in second"], ["said in talk"]]
+    assert stored(home.library) == before
