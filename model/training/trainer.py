@@ -22,6 +22,7 @@ from index.types import EmbeddingSpace
 
 from ..datasets.augment import AugmentConfig
 from ..datasets.features import FeatureFolders
+from ..datasets.hard_windows import hard_windows
 from ..datasets.records import Record
 from ..datasets.windows import Batch, JoinedDataset, MomentDataset
 from ..grounding.checkpoint import Checkpoint
@@ -204,8 +205,12 @@ class Trainer:
         # Moved before anything is derived from it: the average lies where the weights lie.
         self._objective = Objective(Grounder(shape), config.loss).to(self._accelerator.device)
         self._space = space
+        wanted = config.augment is not None and config.augment.hard > 0
+        hard = hard_windows(train, features, shape.window_s, config.seed) if wanted else ()
         parts = [
-            MomentDataset(train, source, window_s, config.augment, config.seed + k, config.hull)
+            MomentDataset(
+                train, source, window_s, config.augment, config.seed + k, config.hull, hard
+            )
             for k, (source, window_s) in enumerate(
                 [(features, shape.window_s)] + ([(fine, FINE_WINDOW_S)] if fine else [])
             )
