@@ -41,6 +41,9 @@ class Told:
     def note(self, text: str) -> None:
         """Says nothing."""
 
+    def preparing(self, share: float, text: str) -> None:
+        """Says nothing."""
+
 
 def slides(path: Path, seconds: int = 20) -> Path:
     one, two = patches([(20, 0), (60, 2)]), patches([(20, 0), (100, 3)])

@@ -106,6 +106,9 @@ class Silent:
     def note(self, text: str) -> None:
         """Says nothing."""
 
+    def preparing(self, share: float, text: str) -> None:
+        """Says nothing."""
+
 
 def found(folder: Path, **asked: str) -> FindResult:
     with Library.open_readonly(folder / "library") as library:
