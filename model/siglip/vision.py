@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..hub.weights import Array, Shape
 from .text import block_shapes
-from .weights import Array, Shape
 
 if TYPE_CHECKING:
     import torch
