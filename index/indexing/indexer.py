@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ..errors import NoSpaceError
 from ..files import FileStat, WriterLock, shown
+from ..passages import Transcriber
 from ..store.library import Library
 from ..types import Encoder
 from ..vectors.cache import VectorCache
@@ -29,6 +30,7 @@ from .coarse_pass import CoarsePass
 from .full_pass import FullPass
 from .progress import IndexObserver, IndexOptions, IndexSummary
 from .scan import Candidate, Problem, Root, scan
+from .speech_pass import SpeechPass
 from .turns import Turns
 
 
@@ -38,6 +40,7 @@ def index_paths(
     encoder: Encoder,
     options: IndexOptions,
     observer: IndexObserver,
+    transcriber: Transcriber | None = None,
 ) -> IndexSummary:
     """Indexes what is new or changed under `paths`.
 
@@ -47,6 +50,7 @@ def index_paths(
         encoder: Frames to vectors; weights load only when something must be encoded.
         options: How.
         observer: Told about progress and problems.
+        transcriber: Writes down what is said where nobody else has; None leaves it.
 
     Returns:
         What was done. Interrupted by Ctrl-C it returns too, with `interrupted` set.
@@ -63,7 +67,7 @@ def index_paths(
         library = stack.enter_context(Library.create_or_open(library_dir))
         if library.space != encoder.space:
             library.set_space(encoder.space, options.model_spec, options.adapter)
-        return _Run(library, encoder, options, observer).over(paths)
+        return _Run(library, encoder, options, observer, transcriber).over(paths)
 
 
 def _coarse_note(videos: int) -> str:
@@ -89,8 +93,14 @@ class _Run:
     """One run over some folders."""
 
     def __init__(
-        self, library: Library, encoder: Encoder, options: IndexOptions, observer: IndexObserver
+        self,
+        library: Library,
+        encoder: Encoder,
+        options: IndexOptions,
+        observer: IndexObserver,
+        transcriber: Transcriber | None,
     ) -> None:
+        self._transcriber = transcriber
         self._library, self._encoder = library, encoder
         self._options, self._observer = options, observer
         self._started = time.monotonic()
@@ -148,6 +158,7 @@ class _Run:
             self._prune(missing(self._library, found.roots, found.unreadable, given_up))
             self._library.forget_roots(absence.deleted_roots)
             self._refresh_cache()
+            self._transcribe(found.candidates)
         return self._closing()
 
     def _taken_over(self, gone: set[int], here: set[bytes]) -> dict[int, bytes]:
@@ -268,6 +279,25 @@ class _Run:
         ).save():
             # A run that was killed just here has left the files that were replaced.
             remove_unnamed(self._library.folder)
+
+    def _transcribe(self, here: Sequence[Candidate]) -> None:
+        if self._transcriber is None:
+            return
+        speech = SpeechPass(
+            self._library, self._transcriber, self._options, self._observer, self._problem
+        )
+        try:
+            speech.run(here)
+        except KeyboardInterrupt:
+            self._summary = replace(self._summary, interrupted=True)
+        finally:
+            self._summary = replace(
+                self._summary,
+                transcribed=speech.counts.videos,
+                transcribed_s=speech.counts.sound_s,
+                transcribed_silent=speech.counts.silent,
+                transcribed_failed=speech.counts.failed,
+            )
 
     def _problem(self, problem: Problem) -> None:
         self._problems.append(problem)

@@ -40,6 +40,8 @@ class IndexOptions:
     """Decoder processes; 0 decodes in this one, None leaves it to the encoder."""
     chunk_frames: int = 512
     """Frames of a long video that are made safe at once."""
+    language: str = ""
+    """What is spoken, as two letters; empty lets the transcriber hear it."""
     name_skipped: bool = False
     """Say of every file that is passed over what it was taken for."""
     max_deaths: int = 2
@@ -78,6 +80,8 @@ class IndexProgress:
     """Path of the video being read."""
     coarse: bool = False
     """True during the first look at key frames; a pass over the same files follows."""
+    speech: bool = False
+    """True while speech is transcribed; `video_s` counts seconds of sound then."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,14 @@ class IndexSummary:
     """Videos that ``find`` can search now."""
     coarse: int = 0
     """Of those, how many by their key frames alone so far."""
+    transcribed: int = 0
+    """Videos whose speech was transcribed in this run."""
+    transcribed_s: float = 0.0
+    """Seconds of their sound."""
+    transcribed_silent: int = 0
+    """Of those videos, how many in which nobody speaks."""
+    transcribed_failed: int = 0
+    """Videos whose sound cannot be used; their pictures can be searched all the same."""
     interrupted: bool = False
 
 
