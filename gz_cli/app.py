@@ -20,6 +20,7 @@ from .commands.find import find
 from .commands.index import index_videos
 from .commands.ls import ls
 from .commands.shell import shell
+from .commands.show import show
 from .commands.train import train
 from .failures import PIPE_CLOSED, ending_like_ctrl_c, explained
 from .options import DebugOption, LibraryOption, QuietOption, Settings, settings_of
@@ -107,6 +108,7 @@ app.command("find")(find)
 app.command("shell")(shell)
 app.command("export-clips")(export_clips)
 app.command("ls")(ls)
+app.command("show")(show)
 app.command("demo")(demo)
 app.command("train")(train)
 app.command("eval")(evaluate)

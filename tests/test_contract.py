@@ -273,7 +273,7 @@ def test_constraints_pin_everything_that_is_required() -> None:
 def test_everything_that_is_imported_is_required() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["cpu"], *extras["report"]]
+    wanted = [*project["dependencies"], *extras["cpu"], *extras["report"], *extras["speech"]]
     declared = {re.split(r"[^\w-]", need)[0].lower().replace("-", "_") for need in wanted}
     named_otherwise = {"faiss": "faiss_cpu"}
     used = {module.split(".")[0] for tree in TREES.values() for module in imported(tree)}

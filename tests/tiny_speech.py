@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 LANGUAGES = ("en", "de", "ja")
 PIECES = (
@@ -19,8 +20,8 @@ def _byte_tokens() -> dict[str, int]:
     return {letter: number for number, letter in enumerate(sorted(ByteLevel.alphabet()))}
 
 
-def make_whisper(folder: Path, seed: int = 0, **sizes: int) -> Path:
-    """A Whisper of a few thousand weights that writes random letters."""
+def make_whisper(folder: Path, seed: int = 0, **sizes: Any) -> Path:
+    """A Whisper of a few thousand weights, or of other sizes, that writes random words."""
     import torch
     from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
     from tokenizers.models import BPE
@@ -51,21 +52,24 @@ def make_whisper(folder: Path, seed: int = 0, **sizes: int) -> Path:
     number_of = tokenizer.get_vocab()
     end = number_of["<|endoftext|>"]
     written = {number_of[piece.replace(" ", "Ġ")] for piece in PIECES}
+    tiny = {
+        "d_model": 16,
+        "encoder_layers": 1,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 2,
+        "decoder_attention_heads": 2,
+        "encoder_ffn_dim": 16,
+        "decoder_ffn_dim": 16,
+        "max_target_positions": 64,
+        "vocab_size": len(number_of),
+    }
     config = WhisperConfig(
-        vocab_size=len(number_of),
-        d_model=16,
-        encoder_layers=1,
-        decoder_layers=2,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=16,
-        decoder_ffn_dim=16,
         pad_token_id=end,
         bos_token_id=end,
         eos_token_id=end,
         decoder_start_token_id=number_of["<|startoftranscript|>"],
         begin_suppress_tokens=[],
-        **{"max_target_positions": 64, **sizes},
+        **(tiny | sizes),
     )
     torch.manual_seed(seed)
     model = WhisperForConditionalGeneration(config)
@@ -94,8 +98,8 @@ def make_whisper(folder: Path, seed: int = 0, **sizes: int) -> Path:
     return folder
 
 
-def make_parakeet(folder: Path, seed: int = 0) -> Path:
-    """A Parakeet of a few thousand weights that writes random pieces of words."""
+def make_parakeet(folder: Path, seed: int = 0, *, encoder_sizes: Any = None, **sizes: Any) -> Path:
+    """A Parakeet of a few thousand weights, or of other sizes, that writes random words."""
     import torch
     from tokenizers import AddedToken, Tokenizer, decoders
     from tokenizers.models import BPE
@@ -114,21 +118,24 @@ def make_parakeet(folder: Path, seed: int = 0) -> Path:
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special])
     tokenizer.save(str(folder / "tokenizer.json"))
     blank = len(pieces)
-    encoder = ParakeetEncoderConfig(
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        subsampling_conv_channels=8,
-        num_mel_bins=128,
-    )
+    tiny_encoder = {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+        "subsampling_conv_channels": 8,
+        "num_mel_bins": 128,
+    }
+    tiny = {
+        "vocab_size": blank + 1,
+        "blank_token_id": blank,
+        "decoder_hidden_size": 16,
+        "num_decoder_layers": 1,
+    }
     config = ParakeetTDTConfig(
-        vocab_size=blank + 1,
-        blank_token_id=blank,
         pad_token_id=1,
-        decoder_hidden_size=16,
-        num_decoder_layers=1,
-        encoder_config=encoder,
+        encoder_config=ParakeetEncoderConfig(**(encoder_sizes or tiny_encoder)),
+        **(tiny | sizes),
     )
     torch.manual_seed(seed)
     model = ParakeetForTDT(config)

@@ -24,6 +24,7 @@ from ..views.export import ExportView, show_export_summary
 from ..views.found_clips import MOST_BYTES, FoundClip, clips_of, parse_result
 from ..views.render import Screen
 from ..views.results import recall
+from .designations import cut_designations
 
 if TYPE_CHECKING:
     from index.clips.export import ExportOptions, Mode
@@ -46,6 +47,15 @@ def export_clips(
             "--from",
             metavar="FILE|-",
             help="Cut the hits in this JSON of gz find; - reads it from a pipe.",
+        ),
+    ] = None,
+    designations: Annotated[
+        str | None,
+        typer.Option(
+            "--designations",
+            metavar="FILE|-",
+            help="Cut the pages and lines of testimony in this list, one range to a line, as in "
+            "14:15 - 16:1.",
         ),
     ] = None,
     out: Annotated[
@@ -81,6 +91,7 @@ def export_clips(
 ) -> None:
     """Cut the moments found into files, with a manifest of what was cut.
 
+    With --designations it cuts testimony by page and line and writes a report beside the clips.
     With --json it writes a line for each clip and one for the whole.
     """
     from index.clips.export import ExportOptions
@@ -92,6 +103,14 @@ def export_clips(
         out=out, mode=cast("Mode", mode), pad_s=pad_s, container=container, overwrite=overwrite
     )
     require_writable(out)
+    if designations is not None:
+        if query is not None or source is not None:
+            raise UsageError(
+                "--designations cannot be used together with a query or --from.",
+                "Give one of them.",
+            )
+        cut_designations(screen, settings, designations, options, limit)
+        return
     clips = _wanted(screen, settings, query, source, device, limit)
     _cut_all(screen, clips, options)
 

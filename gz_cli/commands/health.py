@@ -49,6 +49,7 @@ def examine(library_dir: Path, device: str | None, *, repair: bool) -> list[Chec
     return [
         _python(),
         _faiss(),
+        _sqlite(),
         _decoder(),
         chosen,
         *_library_and_model(library_dir, device if chosen.ok else "cpu", repair=repair),
@@ -82,6 +83,14 @@ def _faiss() -> Check:
     remedy = "pip uninstall -y faiss-cpu faiss-gpu, then install one of them again"
     both = " and ".join(builds) + " overwrite each other"
     return Check("faiss", False, both, remedy, UsageError.exit_code)
+
+
+def _sqlite() -> Check:
+    from index.store.faults import NO_WORDS, sqlite_with_words
+
+    found, ready = sqlite_with_words()
+    remedy = "" if ready else NO_WORDS
+    return Check("sqlite", ready, found, remedy, UsageError.exit_code)
 
 
 def _decoder() -> Check:

@@ -26,6 +26,14 @@ from ..views.forecast import show_forecast
 from ..views.index import IndexView, show_summary
 from ..views.render import Screen
 from .first_look import look_once
+from .text_options import (
+    SubtitleEncodingOption,
+    TranscriptOffsetOption,
+    TranscriptOption,
+    TranscriptStartOption,
+    checked_encoding,
+    checked_transcript,
+)
 
 if TYPE_CHECKING:
     from index.indexing.progress import IndexOptions, IndexSummary
@@ -114,6 +122,10 @@ def index_videos(
             "knows when it does not know this one.",
         ),
     ] = None,
+    subtitle_encoding: SubtitleEncodingOption = None,
+    transcript: TranscriptOption = None,
+    transcript_offset: TranscriptOffsetOption = 0.0,
+    transcript_start: TranscriptStartOption = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -131,6 +143,7 @@ def index_videos(
 ) -> None:
     """Make videos searchable; afterwards only what changed.
 
+    Subtitles and transcripts beside the videos and in them are read too, and chapters.
     Without PATH the folders that the library knows are looked at again. With --json
     one line for each status, problem and summary.
     """
@@ -143,6 +156,8 @@ def index_videos(
     if not roots:
         raise UsageError("there is no folder to look at", "name some: gz index FOLDER")
     _require_some(roots, known)
+    encoding = checked_encoding(subtitle_encoding)
+    given = checked_transcript(transcript, transcript_offset, transcript_start, paths or ())
     if hwaccel:
         from index.media.hardware import check_hwaccel
 
@@ -162,6 +177,11 @@ def index_videos(
         model_spec=spec,
         adapter=str(adapter_dir or ""),
         workers=workers,
+        texts=speech != "off",
+        subtitle_encoding=encoding,
+        transcript=given,
+        transcript_offset_s=transcript_offset,
+        transcript_starts_at_s=transcript_start,
         name_skipped=verbose,
     )
     if dry_run:

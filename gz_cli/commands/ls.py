@@ -9,10 +9,11 @@ import typer
 
 from ..options import DebugOption, JsonOption, LibraryOption, QuietOption, settings_of
 from ..views.render import Screen, display_safe, path_fields
+from ..views.texts import text_fields, texts_in_short
 from ..views.timecode import clock, spoken_length
 
 if TYPE_CHECKING:
-    from index.store.library import Library
+    from index.store.library import Library, TextRow
     from index.types import VideoRow
 
 _STYLES = {
@@ -25,16 +26,19 @@ _STYLES = {
 
 
 @dataclass(frozen=True)
-class _File:
+class KnownFile:
     """A file that the library knows."""
 
     row: VideoRow
     """Its video, with this file's own path."""
     copy_of: bytes | None = None
     """The file that was indexed in its stead, which has the same content."""
+    texts: tuple[TextRow, ...] = ()
+    """What is known of it in words."""
 
     @property
     def state(self) -> str:
+        """What ``gz ls`` calls it."""
         if self.copy_of is not None:
             return "duplicate"
         if self.row.absent:
@@ -49,28 +53,38 @@ def ls(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show what is indexed, and what failed and why.
+    """Show what is indexed, what is known of it in words, and what failed and why.
 
-    With --json one line for each file.
+    gz show tells more of one video. With --json one line for each file.
     """
     from ..opening import open_library
 
     settings = settings_of(ctx)
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)
     with open_library(settings.library_dir) as opened, opened.snapshot():
-        files = _files(opened)
+        files = known_files(opened)
     if settings.as_json:
         for file in files:
-            screen.json("video", _fields(file))
+            screen.json("video", video_fields(file))
         return
     if files:
-        screen.table([_cells(screen, file) for file in files])
+        words = [texts_in_short(file.texts) if file.copy_of is None else "" for file in files]
+        rows = [_cells(screen, file) for file in files]
+        if any(words):
+            rows = [
+                [*row[:-1], said or "-", row[-1]] for row, said in zip(rows, words, strict=True)
+            ]
+        screen.table(rows)
     screen.note(_summary(files))
 
 
-def _files(library: Library) -> list[_File]:
+def known_files(library: Library) -> list[KnownFile]:
+    """Every file that the library knows, copies too, in path order."""
     rows = {row.id: row for row in library.videos()}
-    files = [_File(row) for row in rows.values()]
+    texts: dict[int, list[TextRow]] = {}
+    for text in library.text_rows():
+        texts.setdefault(text.video_id, []).append(text)
+    files = [KnownFile(row, texts=tuple(texts.get(row.id, ()))) for row in rows.values()]
     for copy in library.copies():
         first = rows.get(copy.video_id)
         if first is None:
@@ -78,11 +92,11 @@ def _files(library: Library) -> list[_File]:
         own = replace(
             first, path=copy.path, size_bytes=copy.stat.size_bytes, mtime_ns=copy.stat.mtime_ns
         )
-        files.append(_File(own, first.path))
+        files.append(KnownFile(own, first.path, tuple(texts.get(first.id, ()))))
     return sorted(files, key=lambda file: file.row.path)
 
 
-def _cells(screen: Screen, file: _File) -> list[str]:
+def _cells(screen: Screen, file: KnownFile) -> list[str]:
     row, state = file.row, file.state
     style = _STYLES.get(state, "red")
     length = clock(row.duration_s) if row.status == "indexed" or row.coarse else "-"
@@ -94,7 +108,8 @@ def _cells(screen: Screen, file: _File) -> list[str]:
     return [screen.styled(state, style), length, size, f"{row.frames}", path]
 
 
-def _fields(file: _File) -> dict[str, Any]:
+def video_fields(file: KnownFile) -> dict[str, Any]:
+    """A file for JSON."""
     row = file.row
     copy_of: dict[str, Any] = {"copy_of": None}
     if file.copy_of is not None:
@@ -118,10 +133,11 @@ def _fields(file: _File) -> dict[str, Any]:
         "mtime_ns": row.mtime_ns,
         "approximate_times": row.approximate_times,
         "fingerprint": row.fingerprint,
+        "texts": [text_fields(text) for text in file.texts],
     }
 
 
-def _summary(files: list[_File]) -> str:
+def _summary(files: list[KnownFile]) -> str:
     by_state: dict[str, list[VideoRow]] = {}
     for file in files:
         by_state.setdefault(file.state, []).append(file.row)

@@ -42,8 +42,12 @@ class IndexView:
     def progress(self, progress: IndexProgress) -> None:
         """Another piece is done."""
         self.files_done = progress.files_done
-        self._pace.update(progress)
-        self._progress.update(progress.share_done, _progress_text(progress, self._pace))
+        if progress.words:
+            text = _words_text(progress)
+        else:
+            self._pace.update(progress)
+            text = _progress_text(progress, self._pace)
+        self._progress.update(progress.share_done, text)
         if self._screen.as_json and self._now() - self._told_s >= _STATUS_EVERY_S:
             self._told_s = self._now()
             self._screen.json("status", _status_fields(progress, self._pace))
@@ -74,6 +78,8 @@ def show_summary(screen: Screen, summary: IndexSummary) -> None:
     screen.note(_done_text(summary))
     if summary.transcribed:
         screen.note(_transcribed_text(summary))
+    if text := _texts_text(summary):
+        screen.note(text)
     coarse = f", {summary.coarse:,} of them by key frames so far" if summary.coarse else ""
     screen.note(f"{_searchable(summary.searchable)}{coarse}.")
 
@@ -108,6 +114,11 @@ def _speed_text(speed: float) -> str:
     return f"{speed:.1f}x real time" if speed < 10 else f"{speed:,.0f}x real time"
 
 
+def _words_text(progress: IndexProgress) -> str:
+    name = display_safe(progress.current.rsplit(b"/", 1)[-1])
+    return f"reading texts  {progress.files_done:,}/{progress.files_total:,}  {name}"
+
+
 def _progress_text(progress: IndexProgress, pace: Pace) -> str:
     parts = ["first look"] if progress.coarse else []
     parts += ["transcribing"] if progress.speech else []
@@ -126,6 +137,7 @@ def _status_fields(progress: IndexProgress, pace: Pace) -> dict[str, object]:
     return {
         "coarse": progress.coarse,
         "speech": progress.speech,
+        "words": progress.words,
         "files_done": progress.files_done,
         "files_total": progress.files_total,
         "share_done": progress.share_done,
@@ -167,6 +179,10 @@ def _summary_fields(summary: IndexSummary) -> dict[str, object]:
         "transcribed_s": summary.transcribed_s,
         "transcribed_silent": summary.transcribed_silent,
         "transcribed_failed": summary.transcribed_failed,
+        "texts_read": summary.texts_read,
+        "texts_videos": summary.texts_videos,
+        "texts_failed": summary.texts_failed,
+        "texts_gone": summary.texts_gone,
         "interrupted": summary.interrupted,
     }
 
@@ -189,6 +205,20 @@ def _done_text(summary: IndexSummary) -> str:
     }
     told = [head, *(f"{count:,} {word}" for word, count in counts.items() if count)]
     return f"{', '.join(told)}."
+
+
+def _texts_text(summary: IndexSummary) -> str:
+    """What became of texts; empty where nothing did."""
+    videos = "1 video" if summary.texts_videos == 1 else f"{summary.texts_videos:,} videos"
+    read = f"{_texts(summary.texts_read)} of {videos} read"
+    parts = [read] * bool(summary.texts_read)
+    parts += [f"{_texts(summary.texts_failed)} could not be read"] * bool(summary.texts_failed)
+    parts += [f"{_texts(summary.texts_gone)} gone"] * bool(summary.texts_gone)
+    return f"{', '.join(parts)}." if parts else ""
+
+
+def _texts(count: int) -> str:
+    return "1 text" if count == 1 else f"{count:,} texts"
 
 
 def _frames(summary: IndexSummary) -> str:

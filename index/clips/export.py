@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 from ..errors import GzError, MediaError, NoSpaceError, UsageError
 from ..files import FileStat, is_no_space, no_space, sha256_file, shown
 from ..media.fingerprint import fingerprint
-from .files import clip_name, open_folder, publish, unfinished
+from .files import clip_name, open_folder, publish, safe_stem, unfinished
 from .source import Cut
 
 Mode = Literal["exact", "copy"]
@@ -43,6 +43,8 @@ class ClipRequest:
     """The sentence that found it, for the manifest."""
     presence: float | None = None
     """How sure the find was, 0 to 1, for the manifest."""
+    name: str = ""
+    """Whole name of the clip without its ending; empty for the stem and the times."""
 
 
 @dataclass(frozen=True)
@@ -215,9 +217,7 @@ class _Export:
             if not FileStat.read(request.source).same_content_as(state):
                 raise _changed(request, "while it was being cut")
             clip_sha256, clip_bytes = sha256_file(part), part.stat().st_size
-            wanted = self._folder / clip_name(
-                request.stem, float(cut.start), float(cut.end), options.container
-            )
+            wanted = self._folder / self._name(request, cut)
             path = self._publish(part, wanted, request)
         return ClipResult(
             request=request,
@@ -234,6 +234,12 @@ class _Export:
             clip_sha256=clip_sha256,
             clip_bytes=clip_bytes,
         )
+
+    def _name(self, request: ClipRequest, cut: Cut) -> str:
+        if request.name:
+            return f"{safe_stem(request.name)}.{self._options.container}"
+        start_s, end_s = float(cut.start), float(cut.end)
+        return clip_name(request.stem, start_s, end_s, self._options.container)
 
     def _verified(self, part: Path, request: ClipRequest, cut: Cut) -> tuple[bool, tuple[str, ...]]:
         if not self._options.verify:

@@ -167,6 +167,15 @@ def publish(part: Path, target: Path, overwrite: bool) -> Path:
     return name
 
 
+def free_stem(folder: Path, stem: str, endings: tuple[str, ...]) -> str:
+    """A stem under which none of several files is there: ``manifest``, ``manifest_2`` ..."""
+    number, free = 1, stem
+    while any(os.path.lexists(folder / f"{free}{ending}") for ending in endings):
+        number += 1
+        free = f"{stem}_{number}"
+    return free
+
+
 def _take(part: Path, name: Path, overwrite: bool) -> bool:
     """Moves the file to the name unless that name is taken and must stay."""
     if overwrite and not name.is_dir():

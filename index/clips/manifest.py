@@ -12,7 +12,6 @@ import importlib.metadata
 import io
 import json
 import math
-import os
 import platform
 import re
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from .export import ClipResult, ExportOptions
-from .files import open_folder, publish, unfinished
+from .files import free_stem, open_folder, publish, unfinished
 
 SCHEMA = "groundzero.export"
 SCHEMA_VERSION = 1
@@ -49,7 +48,7 @@ def write_manifest(results: Sequence[ClipResult], options: ExportOptions) -> tup
     with unfinished(folder) as json_part, unfinished(folder) as csv_part:
         json_part.write_text(text, encoding="utf-8")
         csv_part.write_text(_table(record), encoding="utf-8", newline="")
-        stem = _free_stem(folder)
+        stem = free_stem(folder, "manifest", (".json", ".csv"))
         table = publish(csv_part, folder / f"{stem}.csv", overwrite=False)
         try:
             return publish(json_part, folder / f"{stem}.json", overwrite=False), table
@@ -153,7 +152,7 @@ def _table(record: dict[str, Any]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns)
     writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
 
 
@@ -189,16 +188,8 @@ def _row(clip: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
+    """A value for CSV; a spreadsheet must not take a text for a formula."""
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
     return value
-
-
-def _free_stem(folder: Path) -> str:
-    number = 1
-    stem = "manifest"
-    while any(os.path.lexists(folder / f"{stem}{ending}") for ending in (".json", ".csv")):
-        number += 1
-        stem = f"manifest_{number}"
-    return stem

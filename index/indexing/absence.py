@@ -57,12 +57,10 @@ def missing(
         for root in roots
         if root.path not in deleted and _is_offline(root, known, devices)
     )
-    live = [root.path for root in roots if root.path not in offline]
-    hidden_below = [path for path in unreadable if path not in live] + list(offline)
     gone = {
         path
         for path in known
-        if is_under(path, live) and not is_under(path, hidden_below) and not os.path.lexists(path)
+        if in_reach(path, roots, unreadable, offline) and not os.path.lexists(path)
     }
     return Absence(
         tuple(video for video in videos if video.path in gone),
@@ -70,6 +68,15 @@ def missing(
         offline,
         tuple(sorted(deleted)),
     )
+
+
+def in_reach(
+    path: bytes, roots: Sequence[Root], unreadable: Sequence[bytes], offline: Sequence[bytes]
+) -> bool:
+    """Whether a walk could look where a path is, so that what is not there was deleted."""
+    live = [root.path for root in roots if root.path not in offline]
+    hidden_below = [path for path in unreadable if path not in live] + list(offline)
+    return is_under(path, live) and not is_under(path, hidden_below)
 
 
 def prunable(library: Library, gone: Iterable[VideoRow]) -> list[VideoRow]:

@@ -21,17 +21,21 @@ from ..errors import NoSpaceError
 from ..files import FileStat, WriterLock, shown
 from ..passages import Transcriber
 from ..store.library import Library
+from ..text.sidecars import TEXT_ENDINGS
 from ..types import Encoder
 from ..vectors.cache import VectorCache
 from ..vectors.everyday import everyday_of
 from ..vectors.published import remove_unnamed
-from .absence import Absence, missing, prunable
+from .absence import Absence, in_reach, missing, prunable
 from .coarse_pass import CoarsePass
 from .full_pass import FullPass
 from .progress import IndexObserver, IndexOptions, IndexSummary
-from .scan import Candidate, Problem, Root, scan
+from .scan import Candidate, Problem, Root, ScanResult, scan
 from .speech_pass import SpeechPass
+from .text_pass import TextPass
 from .turns import Turns
+
+_TEXT_ENDINGS = {b"." + ending.rpartition(".")[2].encode() for ending in TEXT_ENDINGS}
 
 
 def index_paths(
@@ -106,6 +110,9 @@ class _Run:
         self._started = time.monotonic()
         self._problems: list[Problem] = []
         self._summary = IndexSummary()
+        self._texts = TextPass(library, options, observer, self._problem)
+        self._here: tuple[Candidate, ...] = ()
+        self._passed_over: dict[bytes, str] = {}
 
     def over(self, paths: Sequence[Path]) -> IndexSummary:
         """Scans, hides, indexes, prunes, refreshes the cache."""
@@ -116,8 +123,9 @@ class _Run:
             [*paths] or sorted(self._library.roots()),
             self._options.exclude,
             lambda path, stat: path in settled and settled[path].same_content_as(stat),
-            self._name_skipped if self._options.name_skipped else None,
+            self._pass_over,
         )
+        self._here = found.candidates
         named = [os.path.realpath(os.fsencode(path)) for path in paths]
         given_up = named if self._options.prune else []
         absence = missing(self._library, found.roots, found.unreadable, given_up)
@@ -149,11 +157,18 @@ class _Run:
             - sum(path in here and path in settled for path in taken_over.values()),
             moved=len(taken_over),
             failed_before=failed_before,
-            skipped=sum(found.skipped.values()),
-            skipped_kinds=tuple(Counter(found.skipped).most_common()),
             offline_roots=absence.offline_roots,
         )
-        self._index(work)
+        self._texts.in_reach = lambda path: in_reach(
+            path, found.roots, found.unreadable, absence.offline_roots
+        )
+        busy = {candidate.path for candidate in work}
+        self._read_texts([c for c in found.candidates if c.path not in busy])
+        if not self._summary.interrupted:
+            self._index(work)
+        if not self._summary.interrupted and work:
+            self._read_texts(found.candidates)
+        self._count_skipped(found)
         if not self._summary.interrupted:
             self._prune(missing(self._library, found.roots, found.unreadable, given_up))
             self._library.forget_roots(absence.deleted_roots)
@@ -184,8 +199,32 @@ class _Run:
                     taken[video.id] = copy.path
         return taken
 
-    def _name_skipped(self, path: bytes, kind: str) -> None:
-        self._observer.note(f"skipped {shown(path)}: {kind}")
+    def _pass_over(self, path: bytes, kind: str) -> None:
+        ending = os.path.splitext(path)[1].lower()  # noqa: PTH122 - Path cannot hold bytes
+        if self._options.name_skipped or ending in _TEXT_ENDINGS:
+            self._passed_over[path] = kind
+
+    def _count_skipped(self, found: ScanResult) -> None:
+        """What was neither a video nor a text of one."""
+        skipped = Counter(found.skipped)
+        for path, kind in self._passed_over.items():
+            if path in self._texts.counts.side_files:
+                skipped[kind] -= 1
+            elif self._options.name_skipped:
+                self._observer.note(f"skipped {shown(path)}: {kind}")
+        self._summary = replace(
+            self._summary,
+            skipped=skipped.total(),
+            skipped_kinds=tuple((+skipped).most_common()),
+        )
+
+    def _read_texts(self, here: Sequence[Candidate]) -> None:
+        if not self._options.texts:
+            return
+        try:
+            self._texts.run(here)
+        except KeyboardInterrupt:
+            self._summary = replace(self._summary, interrupted=True)
 
     def _remember(self, roots: Sequence[Root], offline: Sequence[bytes]) -> None:
         for root in roots:
@@ -256,6 +295,7 @@ class _Run:
             coarse = sum(row.coarse for row in self._library.videos(searchable=True))
             if work and coarse:
                 self._observer.note(_coarse_note(coarse))
+                self._read_texts(self._here)
         FullPass(*parts).run(work, alone)
         while copies := turns.postponed():
             FullPass(*parts).run(copies)
@@ -288,6 +328,8 @@ class _Run:
         )
         try:
             speech.run(here)
+            if speech.counts.videos:  # pages without times find theirs in what was heard
+                self._read_texts(here)
         except KeyboardInterrupt:
             self._summary = replace(self._summary, interrupted=True)
         finally:
@@ -304,8 +346,13 @@ class _Run:
         self._observer.problem(problem)
 
     def _closing(self) -> IndexSummary:
+        texts = self._texts.counts
         return replace(
             self._summary,
+            texts_read=texts.read,
+            texts_videos=len(texts.videos),
+            texts_failed=texts.failed,
+            texts_gone=texts.gone,
             problems=tuple(self._problems),
             searchable=len(self._library.segments()),
             coarse=sum(row.coarse for row in self._library.videos(searchable=True)),

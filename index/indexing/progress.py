@@ -40,8 +40,20 @@ class IndexOptions:
     """Decoder processes; 0 decodes in this one, None leaves it to the encoder."""
     chunk_frames: int = 512
     """Frames of a long video that are made safe at once."""
+    texts: bool = True
+    """Read the words of side files, text streams and chapters."""
     language: str = ""
     """What is spoken, as two letters; empty lets the transcriber hear it."""
+    subtitle_encoding: str | None = None
+    """Encoding of side files as a person names it; ``auto`` to find out again, None to read
+    each as it was read before."""
+    transcript: bytes | None = None
+    """A file with the words of the one video of this run, wherever it lies."""
+    transcript_offset_s: float = 0.0
+    """Added to the times of `transcript`."""
+    transcript_starts_at_s: float | None = None
+    """Time of day of the video's first picture, in seconds after midnight, for a `transcript`
+    with a clock in its margin."""
     name_skipped: bool = False
     """Say of every file that is passed over what it was taken for."""
     max_deaths: int = 2
@@ -82,6 +94,8 @@ class IndexProgress:
     """True during the first look at key frames; a pass over the same files follows."""
     speech: bool = False
     """True while speech is transcribed; `video_s` counts seconds of sound then."""
+    words: bool = False
+    """True while texts are read instead of pictures; counts are of videos then."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +136,14 @@ class IndexSummary:
     """Of those videos, how many in which nobody speaks."""
     transcribed_failed: int = 0
     """Videos whose sound cannot be used; their pictures can be searched all the same."""
+    texts_read: int = 0
+    """Side files, text streams and lists of chapters that were read in this run."""
+    texts_videos: int = 0
+    """Of how many videos."""
+    texts_failed: int = 0
+    """Texts that could not be read in this run; their videos can be searched all the same."""
+    texts_gone: int = 0
+    """Texts whose file is no longer beside their video."""
     interrupted: bool = False
 
 

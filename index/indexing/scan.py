@@ -132,6 +132,25 @@ def scan(
     )
 
 
+class Exclusion:
+    """What somebody asked to leave out."""
+
+    def __init__(self, globs: Sequence[str]) -> None:
+        """Takes the globs apart.
+
+        Args:
+            globs: On names, or on the path below the named folder when they hold a slash.
+        """
+        self._names = _compiled([glob for glob in globs if "/" not in glob.rstrip("/")])
+        self._paths = _compiled([glob for glob in globs if "/" in glob.rstrip("/")])
+
+    def covers(self, path: bytes, root: bytes) -> bool:
+        """Whether a file or folder below a named folder is left out."""
+        name = os.fsdecode(os.path.basename(path))  # noqa: PTH119 - Path cannot hold bytes
+        below = os.fsdecode(path[len(root) :].lstrip(b"/"))
+        return bool(self._names.match(name) or self._paths.match(below))
+
+
 class _Walk:
     """One walk over all roots; collects what `scan` returns."""
 
@@ -144,8 +163,7 @@ class _Walk:
         self.skipped: Counter[str] = Counter()
         self._known, self._passed_over = known, passed_over
         self._junk = _compiled(JUNK)
-        self._names = _compiled([glob for glob in exclude if "/" not in glob.rstrip("/")])
-        self._paths = _compiled([glob for glob in exclude if "/" in glob.rstrip("/")])
+        self._exclusion = Exclusion(exclude)
         self._seen: set[bytes] = set()
 
     def root(self, named: bytes) -> None:
@@ -230,8 +248,7 @@ class _Walk:
         if self._junk.match(name):
             self._skip(entry.path, "hidden or temporary file")
             return True
-        below = os.fsdecode(entry.path[len(root) :].lstrip(b"/"))
-        if self._names.match(name) or self._paths.match(below):
+        if self._exclusion.covers(entry.path, root):
             self._skip(entry.path, "excluded file")
             return True
         return False
@@ -248,8 +265,10 @@ class _Walk:
                 self.problems.append(Problem(path, _reason(error)))
                 return
             # A name that claims video is kept although the file begins oddly: whoever
-            # gave it that name wants to hear what is wrong with it.
-            if not likely and suffix not in VIDEO_SUFFIXES:
+            # gave it that name wants to hear what is wrong with it. Pictures of subtitles
+            # come in a container of video.
+            subtitles = kind_of(path) == "subtitle"
+            if subtitles or (not likely and suffix not in VIDEO_SUFFIXES):
                 self._skip(path, kind_of(path))
                 return
         self._seen.add(path)

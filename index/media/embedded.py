@@ -75,6 +75,7 @@ class Origin:
     """What players and side files count from."""
     picture: Fraction
     """The first presented frame; the first sound where there is no picture."""
+    frames_per_s: float | None = None
 
 
 def origin_of(path: bytes) -> Origin:
@@ -89,8 +90,8 @@ def origin_of(path: bytes) -> Origin:
             return Origin(begins, begins)
     with open_video(path) as video:
         if video.first.pts is None or video.stream.time_base is None:
-            return Origin(begins, begins)
-        return Origin(begins, video.first.pts * video.stream.time_base)
+            return Origin(begins, begins, video.info.fps)
+        return Origin(begins, video.first.pts * video.stream.time_base, video.info.fps)
 
 
 @contextmanager

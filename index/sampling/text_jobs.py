@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..files import FileStat
 from ..passages import TextTrack
+from ..text.alignment import HeardWord
 from ..text.sidecars import Sidecar
 
 
@@ -23,9 +24,10 @@ class TextJob:
     embedded: bool = True
     """Whether its own text streams and chapters are wanted."""
     encoding: str = ""
-    """What a person says the encoding of its texts is; empty to find out."""
-    offset_s: float = 0.0
-    """Added to the times of its side files, beyond the clock of the container."""
+    """What a person says the encoding of its own streams is; empty to find out. A side file
+    says its own."""
+    heard: tuple[HeardWord, ...] = ()
+    """What was transcribed of it; transcripts without times are aligned to that."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class SourceFailed:
     path: bytes = b""
     """The side file; empty for what is in the video."""
     stream: int | None = None
+    waits: bool = False
+    """Whether it can be used once the video was transcribed."""
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,26 @@ from dataclasses import replace
 from ..errors import GzError, MediaError, TextError
 from ..files import FileStat
 from ..media.container import check_regular
-from ..media.embedded import PICTURES, NamedStretch, Origin, TextStream, open_texts, origin_of
+from ..media.embedded import (
+    PICTURES,
+    NamedStretch,
+    Origin,
+    TextStream,
+    open_texts,
+    origin_of,
+    side_events,
+)
 from ..passages import Origin as Author
 from ..passages import TextSource, TextTrack
+from ..text.belonging import VideoFacts
 from ..text.chapters import Chapter, chapter_track
+from ..text.depositions import UntimedError
+from ..text.encodings import encoding_of
 from ..text.events import said_in_packets
 from ..text.fitting import fit
 from ..text.languages import language_of
-from ..text.reading import MOST_BYTES, read_sidecar
+from ..text.rare import rare_format, with_rate
+from ..text.reading import MOST_BYTES, Recorded, SideText, read_sidecar, spoken_track
 from ..text.sidecars import Sidecar
 from .jobs import DecodeLimits
 from .memory import Allowance
@@ -59,23 +71,34 @@ def serve_texts(
 
 
 def _beside(read: TextRead, job: TextJob, sidecar: Sidecar, origin: Origin) -> TextRead:
-    shift_s = float(origin.container - origin.picture) + job.offset_s
     try:
         file, data = _contents(sidecar.path)
         read = replace(read, files=(*read.files, file))
         tracks = read_sidecar(
             sidecar.path,
             data,
-            encoding=job.encoding,
-            shift_s=shift_s,
+            encoding=sidecar.encoding,
+            shift_s=_shift_s(origin),
+            offset_s=sidecar.offset_s,
             duration_s=job.duration_s,
             language=sidecar.language,
             tags=sidecar.tags,
+            recorded=_recorded(job, sidecar),
         )
+        tracks = tracks or _rare(job, sidecar, data, origin)
     except (GzError, OSError, ValueError, LookupError, ArithmeticError) as error:
-        failure = SourceFailed(_reason(error, sidecar.path), sidecar.path)
+        if not sidecar.named:  # whose it would be cannot be told
+            return read
+        waits = isinstance(error, UntimedError)
+        failure = SourceFailed(_reason(error, sidecar.path), sidecar.path, waits=waits)
         return replace(read, failures=(*read.failures, failure))
     return replace(read, tracks=read.tracks + tracks)
+
+
+def _recorded(job: TextJob, sidecar: Sidecar) -> Recorded:
+    size_bytes = os.stat(job.path).st_size  # noqa: PTH116 - Path cannot hold bytes
+    video = VideoFacts(job.path, size_bytes, job.duration_s)
+    return Recorded(video, sidecar.given, sidecar.starts_at_s, job.heard)
 
 
 def _contents(path: bytes) -> tuple[FileRead, bytes]:
@@ -85,6 +108,35 @@ def _contents(path: bytes) -> tuple[FileRead, bytes]:
         data = file.read(MOST_BYTES + 1)
     digest = hashlib.blake2b(data, digest_size=32).hexdigest()
     return FileRead(path, state, digest), data
+
+
+def _rare(job: TextJob, sidecar: Sidecar, data: bytes, origin: Origin) -> tuple[TextTrack, ...]:
+    """What a side file says that only FFmpeg reads."""
+    encoding = encoding_of(data, encoding=sidecar.encoding, language=sidecar.language)
+    text = encoding.decode(data)
+    format = rare_format(text)
+    if not format:
+        return ()
+    if format == "microdvd":
+        text = with_rate(text, origin.frames_per_s)
+    events = [(event.start, event.end, event.data) for event in side_events(text, format)]
+    said, _, _ = said_in_packets(events, format)
+    side = SideText(
+        sidecar.path,
+        text,
+        encoding.shown,
+        sidecar.language,
+        sidecar.tags,
+        _shift_s(origin),
+        sidecar.offset_s,
+        job.duration_s,
+    )
+    return spoken_track(said, side.source(), side)
+
+
+def _shift_s(origin: Origin) -> float:
+    """What turns the clock of side files into that of the first picture."""
+    return float(origin.container - origin.picture)
 
 
 def _reason(error: Exception, path: bytes) -> str:

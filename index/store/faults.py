@@ -16,6 +16,11 @@ _NO_SPACE = {
     sqlite3.SQLITE_IOERR_TRUNCATE,
     sqlite3.SQLITE_IOERR_SHMSIZE,
 }
+NO_WORDS = (
+    "use a Python whose SQLite is 3.34 or newer and has FTS5, as those of python.org, conda and "
+    "the distributions have"
+)
+"""What to do about an SQLite that cannot index words."""
 _WITHOUT_WORD_SEARCH = ("no such module: fts5", "no such tokenizer: trigram")
 REPAIR = "run `gz doctor --repair`, then `gz index`"
 REBUILD_ALONE = (
@@ -59,10 +64,19 @@ def explain(error: sqlite3.Error, path: Path) -> GzError:
     if str(error) in _WITHOUT_WORD_SEARCH:
         return UsageError(
             f"the SQLite of this Python ({sqlite3.sqlite_version}) cannot index words: {error}",
-            "use a Python whose SQLite is 3.34 or newer and has FTS5, as those of python.org, "
-            "conda and the distributions have",
+            NO_WORDS,
         )
     return LibraryError(f"the library {where} is damaged: {error}", REBUILD)
+
+
+def sqlite_with_words() -> tuple[str, bool]:
+    """The version of SQLite here, for people, and whether it can index words."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as db:
+        try:
+            db.execute("CREATE VIRTUAL TABLE words USING fts5 (body, tokenize='trigram')")
+        except sqlite3.OperationalError as error:
+            return f"{sqlite3.sqlite_version}, which cannot index words: {error}", False
+    return f"{sqlite3.sqlite_version}, indexes words", True
 
 
 @contextlib.contextmanager

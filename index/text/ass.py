@@ -18,7 +18,8 @@ _SECTION = re.compile(
 _CLOCK = re.compile(r"\s*(\d{1,4}):(\d{1,2}):(\d{1,2})[.,:](\d{1,6})\s*", re.ASCII)
 _FIELDS = ["layer", "start", "end", "style", "name", "l", "r", "v", "effect", "text"]
 _SAME_S = Fraction(1, 20)
-"""Signs that move are written anew for every picture."""
+_BRIEF_S = Fraction(1, 2)
+"""Signs that move are written anew for every picture or two; what people say lasts longer."""
 
 
 def is_ass(text: str) -> bool:
@@ -59,15 +60,21 @@ def _joined(events: Iterable[Said]) -> Iterator[Said]:
     def words(event: Said) -> tuple[str, tuple[Line, ...]]:
         return event.speaker, event.lines
 
-    open_until: dict[tuple[str, tuple[Line, ...]], Said] = {}
+    last: dict[tuple[str, tuple[Line, ...]], Said] = {}
     for event in events:
-        known = open_until.get(words(event))
-        if known is not None and event.start - known.end <= _SAME_S:
-            event = replace(known, end=max(known.end, event.end))
-        elif known is not None:
-            yield known
-        open_until[words(event)] = event
-    yield from open_until.values()
+        before = last.get(words(event))
+        if before is not None and _is_again(before, event):
+            event = replace(before, end=max(before.end, event.end))
+        elif before is not None:
+            yield before
+        last[words(event)] = event
+    yield from last.values()
+
+
+def _is_again(before: Said, now: Said) -> bool:
+    """Whether an event shows on what the one before it, of the same words, has shown."""
+    brief = now.end - now.start < _BRIEF_S
+    return now.start < before.end or (brief and now.start - before.end <= _SAME_S)
 
 
 def _seconds(text: str) -> Fraction | None:

@@ -10,7 +10,7 @@ from fractions import Fraction
 from .ass import joined_layers
 from .encodings import encoding_of
 from .fitting import Said, Shown
-from .markup import Line, ass_lines, plain, read_line
+from .markup import Line, ass_lines, plain, read_line, word_stamps
 from .rolling import unroll
 from .speakers import by_speaker
 
@@ -79,14 +79,13 @@ def _ends(events: Sequence[TextEvent]) -> list[Fraction]:
 
 def _lines(text: str, webvtt: bool, start: Fraction, end: Fraction) -> list[Line]:
     lines = [line for line in text.replace("\r", "\n").split("\n") if line.strip()]
-    found = [part for line in lines for part in read_line(line, webvtt, start, end)]
-    stamps = [timed.end for line in found for timed in line.times]
-    if webvtt and stamps and min(stamps) < start:  # Matroska counts them from the cue
-        own = [part for line in lines for part in read_line(line, webvtt, Fraction(0), end - start)]
-        found = [
-            replace(line, times=tuple(timed.later(start) for timed in line.times)) for line in own
-        ]
-    return [line for line in found if line.text]
+    stamps = word_stamps(text) if webvtt else []
+    base = start if stamps and min(stamps) < start else Fraction(0)  # Matroska's count from the cue
+    found = [part for line in lines for part in read_line(line, webvtt, start - base, end - base)]
+    later = [
+        replace(line, times=tuple(timed.later(base) for timed in line.times)) for line in found
+    ]
+    return [line for line in later if line.text]
 
 
 def _ass(start: Fraction, end: Fraction, text: str) -> Said | None:

@@ -93,6 +93,11 @@ def read_line(line: str, webvtt: bool, start: Fraction, end: Fraction) -> list[L
     return found
 
 
+def word_stamps(text: str) -> list[Fraction]:
+    """Times that stand between the words of a WebVTT cue."""
+    return [_seconds(list(match.groups())) for match in _WORD_TIME.finditer(text)]
+
+
 def _part(text: str, speaker: str | None, webvtt: bool, start: Fraction, end: Fraction) -> Line:
     pieces = _WORD_TIME.split(text)
     if len(pieces) == 1:

@@ -50,6 +50,16 @@ class Sidecar:
     """As its name says it, ``en`` or ``pt-BR``; empty when it does not."""
     tags: frozenset[str] = frozenset()
     """Of ``forced``, ``sdh`` (for the hard of hearing), ``auto`` (made by a machine), ``orig``."""
+    named: bool = True
+    """Whether its name says whose it is; a synchronised deposition names its videos inside."""
+    given: bool = False
+    """Whether a person said that it belongs to the video."""
+    encoding: str = ""
+    """What a person says its encoding is; empty to find out."""
+    offset_s: float = 0.0
+    """Added to its times, as a person asked for it."""
+    starts_at_s: float | None = None
+    """Time of day of the video's first picture, in seconds after midnight, as a person says it."""
 
     @property
     def automatic(self) -> bool:
@@ -97,9 +107,11 @@ class Neighbours:
         Args:
             names: Everything in the folder, without the folder.
         """
+        names = set(names)
         self._texts: list[tuple[str, bytes]] = []
         self._videos: dict[str, list[str]] = {}
-        for name in set(names):
+        self._depositions = [name for name in names if name.lower().endswith(b".dvt")]
+        for name in names:
             text = _text(name)
             stem, ending = _parted(text)
             if ending in TEXT_ENDINGS:
@@ -109,7 +121,11 @@ class Neighbours:
         self._texts.sort()
 
     def of(self, video_path: bytes) -> tuple[Sidecar, ...]:
-        """The files that belong to a video of this folder, in order of their names."""
+        """The files that belong to a video of this folder, in order of their names.
+
+        Synchronised depositions are among them whatever they are called (not ``named``):
+        which recordings they speak of stands inside.
+        """
         folder, video = os.path.split(video_path)
         whole = _text(video)
         stem = whole.rpartition(".")[0] or whole
@@ -126,6 +142,9 @@ class Neighbours:
             if said is not None:
                 path = os.path.join(folder, name)  # noqa: PTH118 - Path cannot hold bytes
                 found.append(Sidecar(path, *said))
+        theirs = {sidecar.path for sidecar in found}
+        paths = [os.path.join(folder, name) for name in self._depositions]  # noqa: PTH118
+        found.extend(Sidecar(path, named=False) for path in paths if path not in theirs)
         return tuple(sorted(found, key=lambda sidecar: sidecar.path))
 
     def _is_anothers(self, rest: str, own: int, stem: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 import pytest
-from index_runs import FakeEncoder, Recorder, find_red
+from index_runs import FakeEncoder, Recorder, find_red, run
 from media_factory import colour_video
 from spoken import write_sound
 from tones import ToneTranscriber, tones
@@ -16,7 +16,7 @@ from index.errors import ModelError
 from index.indexing import speech_pass
 from index.indexing.indexer import index_paths
 from index.indexing.progress import IndexOptions, IndexSummary
-from index.passages import Passage, TextSource, TextTrack
+from index.passages import Passage
 from index.store.library import Library
 from index.store.text_rows import TextRow
 
@@ -93,14 +93,33 @@ def test_without_a_transcriber_nothing_is_listened_to(home: Home) -> None:
 
 def test_a_persons_words_need_no_machine(home: Home) -> None:
     write_sound(home.videos / "a.mkv", [(0.0, tones(SAID, 12))], picture_s=12)
-    home.index(None)
-    with Library.create_or_open(home.library) as library:
-        source = TextSource("speech", "sidecar", "person", b"/a.srt", language="en")
-        (video,) = library.videos()
-        library.write_text(video.id, TextTrack(source, (Passage(1, 2, "she never"),), 12.0))
+    (home.videos / "a.en.srt").write_text("1\n00:00:01,000 --> 00:00:03,000\nshe never\n")
     transcriber = ToneTranscriber()
     assert home.index(transcriber).transcribed == 0
     assert transcriber.heard_s == 0
+    assert [p.body for p in home.passages()] == ["she never"]
+    (home.videos / "a.en.srt").unlink()
+    assert home.index(transcriber).transcribed == 1
+    assert home.words() == SAID
+
+
+def test_speech_that_is_off_reads_no_files_either(home: Home) -> None:
+    write_sound(home.videos / "a.mkv", [(0.0, tones(SAID, 12))], picture_s=12)
+    (home.videos / "a.en.srt").write_text("1\n00:00:01,000 --> 00:00:03,000\nshe never\n")
+    assert home.index(None, texts=False).texts_read == 0
+    assert home.texts() == []
+
+
+def test_a_killed_run_goes_on_where_it_stood(home: Home) -> None:
+    said = [(5.0 * number + 1, "pump") for number in range(47)]
+    write_sound(home.videos / "a.mkv", [(0.0, tones(said, 240))], picture_s=10)
+    assert run(home.library, home.videos, "speech", "after_speech_commit:kill:2").returncode == -9
+    (text,) = home.texts()
+    assert text.state == "staged"
+    assert 60 <= text.covered_s < 240
+    assert find_red(home.library) == 1, "its pictures can be searched"
+    assert run(home.library, home.videos, "speech").returncode == 0
+    assert home.words() == said
 
 
 def test_silence_and_no_sound_at_all_are_known_to_hold_no_words(home: Home) -> None:

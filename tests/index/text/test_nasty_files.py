@@ -122,7 +122,7 @@ FILES: dict[str, tuple[str, str | bytes, list[Row]]] = {
     ),
     "an empty line inside a cue": (
         "a.srt",
-        "1\n00:00:01,000 --> 00:00:02,500\nHello\n\nthere\n\n2\n00:00:03,000 --> 00:00:04,000\nBye\n",
+        PLAIN.replace("Hello\n", "Hello\n\n"),
         PLAIN_ROWS,
     ),
     "a number that is said": (
@@ -151,7 +151,7 @@ FILES: dict[str, tuple[str, str | bytes, list[Row]]] = {
     "a cue outside the video": (
         "a.srt",
         PLAIN
-        + "\n3\n00:01:38,000 --> 00:02:00,000\nLast\n\n4\n00:02:00,000 --> 00:02:01,000\nToo late\n",
+        + "\n3\n00:01:38,000 --> 00:02:00,000\nLast\n\n4\n00:02:00,000 --> 00:02:01,000\nNo\n",
         [*PLAIN_ROWS, (98.0, 100.0, "", "Last")],
     ),
 }

@@ -10,7 +10,7 @@ from rolling_captions import WORD_S, rolling_srt, rolling_vtt
 from index.passages import TextTrack
 from index.text.reading import read_sidecar
 
-VOICE = "so we then the model has no yes yes okay [Music] it is what it is".split()
+VOICE = ["so", "we", "then", "the", "no", "yes", "yes", "okay", "[Music]", "it", "is", "it", "is"]
 
 
 def words_like_speech(count: int, seed: int) -> list[str]:
