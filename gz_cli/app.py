@@ -24,6 +24,7 @@ from .commands.show import show
 from .commands.train import train
 from .failures import PIPE_CLOSED, ending_like_ctrl_c, explained
 from .options import DebugOption, LibraryOption, QuietOption, Settings, settings_of
+from .speech import SpeechCommand
 from .views.render import OutputClosed, Screen
 
 _EPILOG = (
@@ -126,7 +127,7 @@ def _root(
         warnings.simplefilter("ignore")
 
 
-app.command("index")(index_videos)
+app.command("index", cls=SpeechCommand)(index_videos)
 app.command("find")(find)
 app.command("shell")(shell)
 app.command("export-clips")(export_clips)

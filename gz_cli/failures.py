@@ -78,7 +78,7 @@ def explained(error: BaseException, signal_name: str = "") -> tuple[str, str, in
     if isinstance(error, MemoryError):
         return "Not enough memory.", "Close other programs, or use a smaller --model.", UNFORESEEN
     if isinstance(error, RuntimeError):
-        from model.siglip.device_errors import device_failure
+        from model.hardware.device_errors import device_failure
 
         failure = device_failure(error)
         if failure is not None:

@@ -69,7 +69,7 @@ def open_encoder(
     Raises:
         ModelError: It is missing, damaged, or not a model of this kind.
     """
-    _calm_libraries(screen)
+    calm_libraries(screen)
     from model.siglip.cores import idle_cores
     from model.siglip.encoder import load_encoder
 
@@ -273,7 +273,7 @@ def _calibrated(
     return Judging(localizer, shipped, judge)
 
 
-def _calm_libraries(screen: Screen) -> None:
+def calm_libraries(screen: Screen) -> None:
     """Keeps progress bars and advice of other libraries off a stream nobody watches."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

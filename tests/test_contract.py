@@ -103,6 +103,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
             "grounding.py",
             "calibration.py",
             "failures.py",
+            "speech.py",
         },
         {"views"},
         {"__init__.py"},
@@ -110,7 +111,8 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
     "model": (
         {"training"},
         {"evaluation", "demo"},
-        {"grounding", "siglip", "datasets", "screen"},
+        {"grounding", "siglip", "datasets", "screen", "speech"},
+        {"hub", "hardware"},
         {"__init__.py"},
     ),
     "index": (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +21,7 @@ from ..options import (
     QuietOption,
     settings_of,
 )
+from ..speech import keep_speech, open_transcriber, speech_way
 from ..views.forecast import show_forecast
 from ..views.index import IndexView, show_summary
 from ..views.render import Screen
@@ -36,7 +37,7 @@ from .text_options import (
 
 if TYPE_CHECKING:
     from index.indexing.progress import IndexOptions, IndexSummary
-    from index.passages import ScreenReader
+    from index.passages import ScreenReader, Transcriber
     from index.types import EmbeddingSpace, Encoder
 
 SOME_FAILED = 3
@@ -83,6 +84,31 @@ def index_videos(
         typer.Option(
             "--screen/--no-screen",
             help="Read what stands on the screen, also in later runs; needs the extra screen.",
+        ),
+    ] = None,
+    speech: Annotated[
+        str,
+        typer.Option(
+            "--speech",
+            metavar="[auto|on|files|off]",
+            callback=speech_way,
+            help="Words that are said: from files beside the videos and, where there are none, by "
+            "a speech model that was named once (auto); fetch one if need be (on, or nothing "
+            "after --speech); from files alone; not at all.",
+        ),
+    ] = "auto",
+    speech_model: Annotated[
+        str | None,
+        typer.Option(
+            "--speech-model",
+            metavar="NAME|DIR|ID",
+            help="parakeet, whisper-base, whisper-small, whisper-turbo, a folder or a hub id.",
+        ),
+    ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            "--language", metavar="CODE", help="What is spoken, as en; else the model hears it."
         ),
     ] = None,
     rebuild: Annotated[
@@ -159,6 +185,7 @@ def index_videos(
         model_spec=spec,
         adapter=str(adapter_dir or ""),
         workers=workers,
+        texts=speech != "off",
         subtitle_encoding=encoding,
         transcript=given,
         transcript_offset_s=transcript_offset,
@@ -173,8 +200,16 @@ def index_videos(
     encoder = open_encoder(
         screen, spec, adapter_dir, device, known=None if rebuild else known.space
     )
+    speaking = open_transcriber(
+        screen, settings.library_dir, speech, speech_model, language, device
+    )
     look_once(screen, spec, encoder, device)
-    _end(_run(screen, settings.library_dir, roots, encoder, options, reader))
+    if speaking is not None:
+        options = replace(options, language=speaking.language)
+        settings.library_dir.mkdir(parents=True, exist_ok=True)
+        keep_speech(settings.library_dir, speaking)
+    transcriber = None if speaking is None else speaking.transcriber
+    _end(_run(screen, settings.library_dir, roots, encoder, options, reader, transcriber))
 
 
 @dataclass(frozen=True)
@@ -282,13 +317,14 @@ def _run(
     encoder: Encoder,
     options: IndexOptions,
     reader: ScreenReader | None,
+    transcriber: Transcriber | None,
 ) -> IndexSummary:
     from index.indexing.indexer import index_paths
 
     with screen.progress() as progress:
         view = IndexView(screen, progress)
         try:
-            summary = index_paths(library_dir, roots, encoder, options, view, reader)
+            summary = index_paths(library_dir, roots, encoder, options, view, reader, transcriber)
         except KeyboardInterrupt:  # between its steps, where it has no summary to give
             raise KeyboardInterrupt(_TO_GO_ON) from None
     show_summary(screen, summary)

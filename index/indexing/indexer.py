@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ..errors import NoSpaceError
 from ..files import FileStat, WriterLock, shown
-from ..passages import ScreenReader
+from ..passages import ScreenReader, Transcriber
 from ..store.library import Library
 from ..text.sidecars import TEXT_ENDINGS
 from ..types import Encoder
@@ -32,6 +32,7 @@ from .full_pass import FullPass
 from .progress import IndexObserver, IndexOptions, IndexSummary
 from .scan import Candidate, Problem, Root, ScanResult, scan
 from .screen_pass import ScreenPass, without_screen_text
+from .speech_pass import SpeechPass
 from .text_pass import TextPass
 from .turns import Turns
 
@@ -45,6 +46,7 @@ def index_paths(
     options: IndexOptions,
     observer: IndexObserver,
     reader: ScreenReader | None = None,
+    transcriber: Transcriber | None = None,
 ) -> IndexSummary:
     """Indexes what is new or changed under `paths`.
 
@@ -55,6 +57,7 @@ def index_paths(
         options: How.
         observer: Told about progress and problems.
         reader: Reads what stands on the screen; None leaves that.
+        transcriber: Writes down what is said where nobody else has; None leaves it.
 
     Returns:
         What was done. Interrupted by Ctrl-C it returns too, with `interrupted` set.
@@ -73,7 +76,7 @@ def index_paths(
             library.set_space(encoder.space, options.model_spec, options.adapter)
         if options.screen is not None:
             library.remember_screen(options.screen)
-        return _Run(library, encoder, options, observer, reader).over(paths)
+        return _Run(library, encoder, options, observer, reader, transcriber).over(paths)
 
 
 def _coarse_note(videos: int) -> str:
@@ -105,8 +108,10 @@ class _Run:
         options: IndexOptions,
         observer: IndexObserver,
         reader: ScreenReader | None,
+        transcriber: Transcriber | None,
     ) -> None:
-        self._library, self._encoder, self._reader = library, encoder, reader
+        self._library, self._encoder = library, encoder
+        self._reader, self._transcriber = reader, transcriber
         self._options, self._observer = options, observer
         self._started = time.monotonic()
         self._problems: list[Problem] = []
@@ -175,6 +180,7 @@ class _Run:
             self._prune(missing(self._library, found.roots, found.unreadable, given_up))
             self._library.forget_roots(absence.deleted_roots)
             self._refresh_cache()
+            self._transcribe(found.candidates)
         return self._closing()
 
     def _taken_over(self, gone: set[int], here: set[bytes]) -> dict[int, bytes]:
@@ -220,6 +226,8 @@ class _Run:
         )
 
     def _read_texts(self, here: Sequence[Candidate]) -> None:
+        if not self._options.texts:
+            return
         try:
             self._texts.run(here)
         except KeyboardInterrupt:
@@ -316,7 +324,7 @@ class _Run:
             coarse = sum(row.coarse for row in self._library.videos(searchable=True))
             if work and coarse:
                 self._observer.note(_coarse_note(coarse))
-                self._texts.run(self._here)
+                self._read_texts(self._here)
         FullPass(*parts, self._reader).run(work, alone)
         while copies := turns.postponed():
             FullPass(*parts, self._reader).run(copies)
@@ -342,6 +350,27 @@ class _Run:
         ).save():
             # A run that was killed just here has left the files that were replaced.
             remove_unnamed(self._library.folder)
+
+    def _transcribe(self, here: Sequence[Candidate]) -> None:
+        if self._transcriber is None:
+            return
+        speech = SpeechPass(
+            self._library, self._transcriber, self._options, self._observer, self._problem
+        )
+        try:
+            speech.run(here)
+            if speech.counts.videos:  # pages without times find theirs in what was heard
+                self._read_texts(here)
+        except KeyboardInterrupt:
+            self._summary = replace(self._summary, interrupted=True)
+        finally:
+            self._summary = replace(
+                self._summary,
+                transcribed=speech.counts.videos,
+                transcribed_s=speech.counts.sound_s,
+                transcribed_silent=speech.counts.silent,
+                transcribed_failed=speech.counts.failed,
+            )
 
     def _problem(self, problem: Problem) -> None:
         self._problems.append(problem)

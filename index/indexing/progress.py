@@ -42,6 +42,10 @@ class IndexOptions:
     """Decoder processes; 0 decodes in this one, None leaves it to the encoder."""
     chunk_frames: int = 512
     """Frames of a long video that are made safe at once."""
+    texts: bool = True
+    """Read the words of side files, text streams and chapters."""
+    language: str = ""
+    """What is spoken, as two letters; empty lets the transcriber hear it."""
     subtitle_encoding: str | None = None
     """Encoding of side files as a person names it; ``auto`` to find out again, None to read
     each as it was read before."""
@@ -90,6 +94,8 @@ class IndexProgress:
     """Path of the video being read."""
     coarse: bool = False
     """True during the first look at key frames; a pass over the same files follows."""
+    speech: bool = False
+    """True while speech is transcribed; `video_s` counts seconds of sound then."""
     words: bool = False
     """True while texts are read instead of pictures; counts are of videos then."""
     reading: bool = False
@@ -126,6 +132,14 @@ class IndexSummary:
     """Videos that ``find`` can search now."""
     coarse: int = 0
     """Of those, how many by their key frames alone so far."""
+    transcribed: int = 0
+    """Videos whose speech was transcribed in this run."""
+    transcribed_s: float = 0.0
+    """Seconds of their sound."""
+    transcribed_silent: int = 0
+    """Of those videos, how many in which nobody speaks."""
+    transcribed_failed: int = 0
+    """Videos whose sound cannot be used; their pictures can be searched all the same."""
     texts_read: int = 0
     """Side files, text streams and lists of chapters that were read in this run."""
     texts_videos: int = 0

@@ -16,15 +16,15 @@ from typing import Any, TypeVar
 from index.errors import ModelError
 from index.types import EmbeddingSpace
 
+from ..hub.files import check_complete
+from ..hub.sources import CONFIG_FILE, PROCESSOR_FILES, ModelFiles, ModelSource, hub_source
+from ..hub.weights import Array, Weights, damaged, read_json
 from .adapter import Adapter, add_lora, open_adapter
-from .hub import check_complete
 from .identity import folder_digest, snapshot_digest
 from .preprocess import RESAMPLING, ResizePicture
-from .sources import CONFIG_FILE, PROCESSOR_FILES, ModelFiles, ModelSource, hub_source
 from .text import TextConfig, TextTower
 from .tokens import SentenceTokenizer
 from .vision import VisionConfig
-from .weights import Array, Weights, damaged, read_json
 
 __all__ = ["PRESETS", "Backbone", "add_lora", "default_preset", "lasting_spec", "source_of"]
 

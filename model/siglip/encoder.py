@@ -17,17 +17,17 @@ import numpy as np
 from index.errors import ModelError
 from index.types import EmbeddingSpace, Picture, Sentence, Vectors
 
+from ..hardware.device_errors import device_failure, is_out_of_memory
+from ..hub.files import ModelStatus, find_files
+from ..hub.files import model_status as status_of_source
+from ..hub.sources import ModelSource, Note, Progress
+from ..hub.weights import Array
 from .backbone import Backbone, default_preset, source_of
 from .cores import decode_workers
-from .device_errors import device_failure, is_out_of_memory
-from .hub import ModelStatus, find_files
-from .hub import model_status as status_of_source
 from .preprocess import ResizePicture
-from .sources import ModelSource, Note, Progress
 from .text import TextTower
 from .tokens import SentenceTokenizer, Tokens
 from .vision import VisionTower, normalised
-from .weights import Array
 
 if TYPE_CHECKING:
     from .route import Form
@@ -103,7 +103,7 @@ class SiglipEncoder:
     def __init__(
         self, backbone: Backbone, *, device: str | None = None, threads: int | None = None
     ) -> None:
-        from .route import check_device
+        from ..hardware.devices import check_device
 
         check_device(device)
         self._backbone = backbone
@@ -129,7 +129,7 @@ class SiglipEncoder:
     def device(self) -> str:
         """Where pictures are encoded; imports torch when it has to choose."""
         if self._wanted_device is None:
-            from .route import best_device
+            from ..hardware.devices import best_device
 
             self._wanted_device = best_device()
         return self._wanted_device

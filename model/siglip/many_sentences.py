@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ..hub.weights import Array
 from .backbone import Backbone
 from .cores import idle_cores
 from .packed import PackedBlock, PackedWeights, normed, product
 from .route import AGREEMENT, cpu_has_bfloat16
 from .text import PREFIX, TextTower
-from .weights import Array
 
 if TYPE_CHECKING:
     import torch

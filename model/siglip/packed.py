@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .weights import Array
+from ..hub.weights import Array
 
 if TYPE_CHECKING:
     import torch

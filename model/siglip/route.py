@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from index.errors import UsageError
-
+from ..hardware.device_errors import device_failure, is_out_of_memory
 from .backbone import Backbone
 from .cores import tower_threads
-from .device_errors import device_failure, is_out_of_memory
 from .memory import recall, remember
 from .vision import PackedTower, ReferenceTower, VisionTower, normalised
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 AGREEMENT = 0.999
 """Smallest cosine to the reference that a faster form must reach on every trial picture."""
 
-_DEVICES = ("cpu", "cuda", "mps")
 _REFERENCE = "reference float32"
 
 
@@ -38,30 +35,6 @@ class Form:
     """Layout and number type, such as ``packed bfloat16``."""
     agreement: float
     """Least cosine to the float32 reference over the trial pictures; 1 for the reference."""
-
-
-def check_device(device: str | None) -> None:
-    """Raises UsageError for a device that has no meaning or is not in this machine."""
-    if device is None or device == "cpu":
-        return
-    kind, _, number = device.partition(":")
-    if kind not in _DEVICES or (number and not (kind == "cuda" and number.isdecimal())):
-        raise UsageError(f"There is no device {device!r}.", "Use cpu, cuda, cuda:1 or mps.")
-    import torch
-
-    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
-        raise UsageError(f"This machine, or its torch, has no {device}.", "Use --device cpu.")
-    if kind == "mps" and not torch.backends.mps.is_available():
-        raise UsageError("This machine, or its torch, has no Metal device.", "Use --device cpu.")
-
-
-def best_device() -> str:
-    """``cuda`` where it works, else ``mps``, else ``cpu``."""
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def load_vision_tower(backbone: Backbone, device: str, threads: int | None) -> VisionTower:

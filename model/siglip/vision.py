@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..hub.weights import Array, Shape
 from .packed import (
     PackedBlock,
     PackedWeights,
@@ -24,7 +25,6 @@ from .packed import (
     split_heads,
 )
 from .text import block_shapes
-from .weights import Array, Shape
 
 if TYPE_CHECKING:
     import torch

@@ -27,8 +27,8 @@ from ..datasets.records import Record
 from ..datasets.windows import MomentDataset, collate
 from ..grounding.checkpoint import Checkpoint
 from ..grounding.grounder import Grounder
+from ..hardware.precision import autocast
 from ..siglip.backbone import Backbone, add_lora
-from ..siglip.precision import autocast
 from ..siglip.vision import normalised, transformers_tower
 from .losses import LossConfig, grounding_loss
 

@@ -27,8 +27,8 @@ from ..datasets.records import Record
 from ..datasets.windows import Batch, JoinedDataset, MomentDataset
 from ..grounding.checkpoint import Checkpoint
 from ..grounding.grounder import Grounder, GrounderConfig
-from ..siglip.precision import autocast
-from ..siglip.route import check_device
+from ..hardware.devices import check_device
+from ..hardware.precision import autocast
 from .finishing import finish, official_metrics
 from .loading import batches_of, loading_processes
 from .losses import LossConfig, grounding_loss

@@ -111,9 +111,9 @@ def run_form(name: str, folder: Path, pictures: list[np.ndarray], batch: int) ->
     """Our own preprocessing and encoder with one form of the tower."""
     import torch
 
+    from model.hub.files import find_files
     from model.siglip.backbone import Backbone, source_of
     from model.siglip.encoder import SiglipEncoder
-    from model.siglip.hub import find_files
     from model.siglip.vision import PackedTower, ReferenceTower
 
     backbone = Backbone(find_files(source_of(str(folder))))

@@ -15,12 +15,14 @@ from tiny_siglip import IMAGE_SIZE, make_model, picture
 
 from index.errors import ModelError, UsageError
 from index.types import Encoder
-from model.siglip import cores, many_sentences, precision
+from model.hardware import precision
+from model.hardware.devices import best_device
+from model.hub.files import find_files
+from model.siglip import cores, many_sentences
 from model.siglip import route as vision_route
 from model.siglip import vision as siglip_vision
 from model.siglip.backbone import Backbone, source_of
 from model.siglip.encoder import SiglipEncoder, load_encoder
-from model.siglip.hub import find_files
 from model.siglip.vision import PackedTower, ReferenceTower, VisionConfig
 
 SENTENCE = "the man eats before the interview"
@@ -173,7 +175,7 @@ def test_space_and_sentence_need_neither_torch_nor_transformers(made: tuple[Path
 def test_each_tower_reads_its_own_weights_alone(
     made: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from model.siglip.weights import Weights
+    from model.hub.weights import Weights
 
     read: list[str] = []
     array = Weights.array
@@ -419,9 +421,9 @@ def test_a_card_that_only_emulates_bfloat16_is_not_asked_for_it(
 
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
     assert list(vision_route._candidates(backbone, "cuda")) == forms
-    precision._pays.cache_clear()
-    assert precision._pays("cuda") is native
-    precision._pays.cache_clear()
+    precision.pays.cache_clear()
+    assert precision.pays("cuda") is native
+    precision.pays.cache_clear()
 
 
 def test_half_precision_that_overflows_is_turned_down(
@@ -463,7 +465,7 @@ def test_devices_are_checked(made: tuple[Path, Any]) -> None:
 def test_the_best_device_of_this_machine_agrees_with_the_reference(
     made: tuple[Path, Any],
 ) -> None:
-    device = vision_route.best_device()
+    device = best_device()
     if os.environ.get("GZ_REQUIRE_GPU"):
         assert device == "cuda"
     pictures = [picture(300, 400, seed) for seed in range(5)]
