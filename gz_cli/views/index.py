@@ -30,7 +30,6 @@ class IndexView:
         self._now = now
         self._told_s = float("-inf")
         self._pace = Pace()
-        self.files_done = 0
 
     def scanned(self, files: int, size_bytes: int) -> None:
         """The walk is over: how much there is to read."""
@@ -41,7 +40,6 @@ class IndexView:
 
     def progress(self, progress: IndexProgress) -> None:
         """Another piece is done."""
-        self.files_done = progress.files_done
         if progress.words:
             text = _words_text(progress)
         else:
