@@ -123,6 +123,9 @@ def _show_facts(screen: Screen, file: KnownFile) -> None:
         facts.append(("looked at", f"{row.frames:,} {'frame' if row.frames == 1 else 'frames'}"))
     facts.append(("size", size_text(row.size_bytes)))
     for text in file.texts:
-        facts.append((channel_of(text), text_told(text)))
-        facts += [("", note) for note in text.notes]
+        if text.state != "empty":
+            facts.append((channel_of(text), text_told(text)))
+            facts += [("", note) for note in text.notes]
+        elif text.notes:
+            facts.append((channel_of(text), f"{text_told(text)}: {' '.join(text.notes)}"))
     screen.table([[f"  {screen.styled(name, 'dim')}", display_safe(said)] for name, said in facts])

@@ -106,16 +106,16 @@ def text_told(text: TextRow) -> str:
         parts.append("" if text.searched else "not searched, as another says the same")
     elif text.state == "staged":
         parts.append(f"not finished, {clock(text.covered_s)} so far")
-    elif text.state == "empty":
-        parts.append("no words in it")
-    else:
+    elif text.state == "failed":
         parts.append(text.reason)
     return display_safe(", ".join(part for part in parts if part))
 
 
 def channel_of(text: TextRow) -> str:
-    """What a text is about, in a word; that it failed where it did."""
-    return "unreadable" if text.state == "failed" else _CHANNELS[text.source.channel]
+    """What a text is about, in a word; that it is not read where it is not."""
+    if text.state == "failed":
+        return "unreadable"
+    return "not read" if text.state == "empty" else _CHANNELS[text.source.channel]
 
 
 def show_passages(screen: Screen, text: TextRow, passages: Iterable[Passage]) -> None:

@@ -44,7 +44,8 @@ class Asked:
         """A side file as it is to be read now."""
         if self.transcript is not None and sidecar.path == self.transcript.path:
             sidecar = self.transcript
-        if self.encoding is not None:
+        # The notes of a downloader are JSON, which has one encoding.
+        if self.encoding is not None and not sidecar.path.lower().endswith(b".json"):
             sidecar = replace(sidecar, encoding="" if self.encoding == "auto" else self.encoding)
         return sidecar
 

@@ -8,6 +8,7 @@ when it was read is not opened again.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from ..store.text_rows import TextRow
 from ..text.alignment import HeardWord, heard_words
 from ..text.sidecars import Sidecar, said_by_name
 from ..types import VideoRow
+from .absence import is_under
 from .progress import IndexObserver, IndexOptions, IndexProgress
 from .scan import Candidate, Exclusion, Problem
 from .side_files import (
@@ -135,8 +137,14 @@ class TextPass:
         texts: dict[int, list[TextRow]] = {}
         for text in self._library.text_rows():
             texts.setdefault(text.video_id, []).append(text)
-        exclusion, roots = Exclusion(self._options.exclude), set(here.values())
-        folders = Folders(lambda path: any(exclusion.covers(path, root) for root in roots))
+        exclusion, roots = Exclusion(self._options.exclude), sorted(set(here.values()))
+
+        def is_excluded(path: bytes) -> bool:
+            tops = [root for root in roots if is_under(path, [root])]
+            tops = tops or [os.path.dirname(path)]  # noqa: PTH120 - Path cannot hold bytes
+            return any(exclusion.covers(path, top) for top in tops)
+
+        folders = Folders(is_excluded)
         asked = self._asked()
         orders: list[_Order] = []
         for video in self._library.videos(searchable=True):
@@ -166,15 +174,16 @@ class TextPass:
         """What is to be read of a video; nothing where all is as it was."""
         worded = {text.source.path for text in known if text.state != "empty"}
         self.counts.side_files |= {file.sidecar.path for file in found.files} & worded
+        heard = heard_in(known)
         files = tuple(
             file.sidecar
             for file in found.files
             if not file.current
-            and self._is_new(video.id, file.sidecar.path, settings_of(file.sidecar, video))
+            and self._is_new(video.id, file.sidecar.path, settings_of(file.sidecar, video, heard))
         )
         container = self._container_is_stale(video, known)
         if files or container:
-            yield _Order(video, files, container, found.gone, heard_in(known))
+            yield _Order(video, files, container, found.gone, heard)
         elif found.gone:
             with self._library.one_commit():
                 self._gone(found.gone)

@@ -52,6 +52,15 @@ def test_the_whole_way_of_a_side_file(tmp_path: Path, tiny_model: Path) -> None:
     assert again.code == 0
     summary = again.lines[-1]
     assert (summary["texts_read"], summary["texts_failed"], summary["unchanged"]) == (0, 0, 1)
+    (videos / "talk.sub").unlink()
+    notes = tmp_path / "notes.ru.srt"
+    notes.write_bytes("1\n00:00:01,000 --> 00:00:02,000\nне верит\n".encode("cp1251"))
+    named = ("--transcript", notes, "--transcript-offset", "0.5")
+    ran = archive.run("index", videos / "talk.mp4", *named, "--subtitle-encoding", "cp1251")
+    assert (ran.code, "2 texts of 1 video read." in ran.err) == (0, True), ran.err
+    told = archive.run("show", "talk", "--transcript").text
+    assert "speech: ru, subtitles, notes.ru.srt, windows-1251, 1 passage" in told
+    assert "0:00:01.5 - 0:00:02.5  не верит" in told
 
 
 def test_what_is_asked_of_texts_is_looked_at_before_anything_slow(home: Home) -> None:
@@ -139,4 +148,16 @@ def test_show_cites_testimony_and_calls_a_machine_a_machine(home: Home) -> None:
         "line_first": 25,
         "page_last": 15,
         "line_last": 1,
+    }
+
+
+def test_show_says_what_is_not_read_and_passes_over_what_holds_no_words(home: Home) -> None:
+    (home.videos / "talk.info.json").write_text('{"title": "A talk"}')
+    (home.videos / "talk.sub").write_bytes(b"\x00\x00\x01\xba")
+    assert home.index().problems == ()
+    told = gz(home, "show", "talk").text
+    assert "  not read   subtitles, talk.sub: It holds pictures of subtitles" in told
+    assert "info.json" not in told
+    assert {text["state"] for text in gz(home, "show", "talk", "--json").lines[0]["texts"]} == {
+        "empty"
     }

@@ -11,10 +11,11 @@ import pytest
 from index_runs import Home, assert_sound, run, stored
 from media_factory import colour_video
 from subtitled_video import Texts, add_texts
-from testimony_factory import dvt, printed_lines
+from testimony_factory import ascii_transcript, dvt, printed_lines
 
 from index.files import FileStat
 from index.indexing import text_pass
+from index.passages import Passage, TextSource, TextTrack, Word
 from index.store.library import Library
 from index.store.text_rows import TextRow
 
@@ -219,7 +220,11 @@ def test_what_is_left_out_by_a_glob_is_no_text_either(home: Home) -> None:
     write(home.videos / "talk.srt", "one")
     assert home.index(exclude=("*.srt",)).texts_read == 0
     assert home.index().texts_read == 1
-    assert home.index(exclude=("*.srt",)).texts_gone == 1
+    assert home.index(home.videos / "talk.mp4", exclude=("*.srt",)).texts_gone == 1
+    (home.videos / "sub").mkdir()
+    shutil.move(home.videos / "talk.mp4", home.videos / "sub" / "talk.mp4")
+    shutil.move(home.videos / "talk.srt", home.videos / "sub" / "talk.srt")
+    assert home.index(exclude=("sub/*.srt",)).texts_read == 0
 
 
 def test_a_transcript_that_was_named_is_read_wherever_it_lies_and_kept(
@@ -288,6 +293,36 @@ def test_a_deposition_goes_to_the_video_that_it_names_inside(home: Home) -> None
     with Library.open_readonly(home.library) as library:
         texts_of = {library.video(r.video_id): r for r in library.text_rows() if r.passages}
     assert [video.path for video in texts_of if video] == [bytes(home.videos / "talk.mp4")]
+
+
+def heard(words: list[str], length_s: float) -> TextTrack:
+    """A machine's transcript with evenly spread words."""
+    said, each_s, at = [], length_s / len(words), 0
+    for number, word in enumerate(words):
+        start_s = number * each_s
+        said.append(Word(at, len(word), start_s, start_s + each_s))
+        at += len(word) + 1
+    source = TextSource("speech", "transcribed", "machine", language="en", engine="m@1")
+    whole = Passage(0.0, length_s, " ".join(words), words=tuple(said))
+    return TextTrack(source, (whole,), length_s)
+
+
+def test_a_transcript_without_times_is_placed_when_the_video_was_transcribed(home: Home) -> None:
+    pytest.importorskip("rapidfuzz")
+    lines = printed_lines(pages=3)
+    spoken = [line.body for line in lines if line.page > 1 and line.body][:8]
+    (home.videos / "talk.txt").write_text(ascii_transcript(lines, "amicus"))
+    assert home.index().texts_failed == 1
+    assert home.index().texts_failed == 0
+    with Library.create_or_open(home.library) as library:
+        (video,) = library.videos()
+        library.write_text(video.id, heard(" ".join(spoken).split(), 4.0))
+    assert home.index().texts_read == 1
+    with Library.open_readonly(home.library) as library:
+        machine, placed = library.text_rows()
+        assert (placed.source.kind, placed.searched, machine.searched) == ("pageline", True, False)
+        assert [passage.body for passage in library.passages(placed.id)] == spoken
+    assert home.index().texts_read == 0
 
 
 @pytest.mark.parametrize("ending", ["kill", "int"])
