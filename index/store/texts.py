@@ -282,7 +282,9 @@ class TextWriter(CopyWriter):
     def _choose(self, video_id: int) -> None:
         """Says which texts of a video are searched."""
         rows = [text for text in self.text_rows(video_id) if text.state == "visible"]
-        best = chosen(rows, self._words)
+        # A text of what the video was before is not searched, and keeps none out.
+        content = self._fingerprint(video_id)
+        best = chosen([text for text in rows if text.fingerprint == content], self._words)
         for text in rows:
             if text.searched != (text.id in best):
                 self._all(
