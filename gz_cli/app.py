@@ -24,6 +24,7 @@ from .commands.show import show
 from .commands.train import train
 from .failures import PIPE_CLOSED, ending_like_ctrl_c, explained
 from .options import DebugOption, LibraryOption, QuietOption, Settings, settings_of
+from .speech import SpeechCommand
 from .views.render import OutputClosed, Screen
 
 _EPILOG = (
@@ -37,6 +38,23 @@ _EPILOG = (
 
 class _Group(TyperGroup):
     """Runs a command and turns what goes wrong into a message and an exit status."""
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
+        """Reads the words before the command; whether JSON is asked for is known before all.
+
+        Raises:
+            typer.Exit: They make no sense, and that was said as JSON.
+        """
+        words = args[: args.index("--")] if "--" in args else args
+        as_json = "--json" in words
+        try:
+            ctx: Any = super().make_context(info_name, args, *rest, **extra)
+        except Exception as error:
+            if as_json and _is_usage(error):
+                raise typer.Exit(_report(Settings(as_json=True), error)) from None
+            raise
+        settings_of(ctx).as_json |= as_json
+        return ctx
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command.
@@ -52,10 +70,17 @@ class _Group(TyperGroup):
         except (KeyboardInterrupt, GzError, OSError, MemoryError) as error:
             code = _report(settings_of(ctx), error, ending.signal_name)
         except Exception as error:
-            if isinstance(error, typer.Exit | typer.Abort) or hasattr(error, "exit_code"):
-                raise  # typer's own: an exit, or a usage error that it words itself
+            if isinstance(error, typer.Exit | typer.Abort):
+                raise
+            if _is_usage(error) and not settings_of(ctx).as_json:
+                raise  # typer words it for people, with the usage
             code = _report(settings_of(ctx), error)
         raise typer.Exit(code)
+
+
+def _is_usage(error: BaseException) -> bool:
+    """True for what typer says of a command line; its class has no public name."""
+    return hasattr(error, "format_message") and hasattr(error, "exit_code")
 
 
 def _report(settings: Settings, error: BaseException, signal_name: str = "") -> int:
@@ -102,7 +127,7 @@ def _root(
         warnings.simplefilter("ignore")
 
 
-app.command("index")(index_videos)
+app.command("index", cls=SpeechCommand)(index_videos)
 app.command("find")(find)
 app.command("shell")(shell)
 app.command("export-clips")(export_clips)

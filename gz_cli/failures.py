@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from index.errors import GzError, NoSpaceError
+from index.errors import GzError, NoSpaceError, UsageError
 
 INTERRUPTED = 130
 PIPE_CLOSED = 141
@@ -78,10 +78,14 @@ def explained(error: BaseException, signal_name: str = "") -> tuple[str, str, in
     if isinstance(error, MemoryError):
         return "Not enough memory.", "Close other programs, or use a smaller --model.", UNFORESEEN
     if isinstance(error, RuntimeError):
-        from model.siglip.device_errors import device_failure
+        from model.hardware.device_errors import device_failure
 
         failure = device_failure(error)
         if failure is not None:
             return failure.message, failure.remedy, failure.exit_code
+    if hasattr(error, "format_message"):  # typer's own, of a command line that makes no sense
+        command = getattr(getattr(error, "ctx", None), "command_path", "gz")
+        remedy = f"{command} -h says what it understands."
+        return error.format_message(), remedy, UsageError.exit_code
     what = f"{type(error).__name__}: {error}"
     return f"gz did not foresee this: {what}", "--debug shows where it happened.", UNFORESEEN

@@ -18,6 +18,7 @@ from .calibration import Judge, judge_of, kept_calibration, kept_calibrations
 from .views.render import Screen, shell_quoted, size_text
 
 if TYPE_CHECKING:
+    from index.passages import ScreenReader
     from index.store.library import Library
     from index.types import EmbeddingSpace, Encoder, Localizer
     from model.grounding.localizer import TrainedLocalizer
@@ -30,6 +31,8 @@ UNTRAINED = "training-free"
 """What ``--grounder`` names where no trained model is wanted."""
 CARRIED = "grounder"
 """Folder inside a model's folder with a grounding model trained on its vectors."""
+_MOST_READING = 4
+"""Threads that read the screen at most: the pictures are small, more wait for each other."""
 
 
 def open_library(library_dir: Path) -> Library:
@@ -66,7 +69,7 @@ def open_encoder(
     Raises:
         ModelError: It is missing, damaged, or not a model of this kind.
     """
-    _calm_libraries(screen)
+    calm_libraries(screen)
     from model.siglip.cores import idle_cores
     from model.siglip.encoder import load_encoder
 
@@ -124,6 +127,20 @@ def require_same_space(library: Library, encoder: Encoder) -> None:
             f"{_way_back(library.space, encoder.space)}, or index anew with: "
             f"gz index --rebuild --library {shell_quoted(str(library.folder))}",
         )
+
+
+def open_screen_reader() -> ScreenReader:
+    """What reads the screen, with a share of the processor that leaves the rest its own.
+
+    Raises:
+        ModelError: The packages that read are not installed.
+    """
+    from model.screen.reader import RapidReader
+    from model.siglip.cores import cores
+
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    most = int(wanted) if wanted.isdecimal() and int(wanted) else _MOST_READING
+    return RapidReader(threads=max(1, min(most, _MOST_READING, cores() - 1)))
 
 
 def _way_back(space: EmbeddingSpace, now: EmbeddingSpace) -> str:
@@ -256,7 +273,7 @@ def _calibrated(
     return Judging(localizer, shipped, judge)
 
 
-def _calm_libraries(screen: Screen) -> None:
+def calm_libraries(screen: Screen) -> None:
     """Keeps progress bars and advice of other libraries off a stream nobody watches."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

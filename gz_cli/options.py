@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,17 @@ def parse_seconds(text: str) -> float:
         return parse_time(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def parse_share(text: str) -> float:
+    """A number from 0 to 1 of an option; a usage error where it is none, as NaN is."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise typer.BadParameter(f"{text!r} is not a number from 0 to 1")
+    return share
 
 
 LibraryOption = Annotated[

@@ -152,9 +152,11 @@ class Searcher:
             self._cache, self._generation = None, generation
         # Words are found without any model; whoever asks for nothing else waits for none.
         if self._cache is None and asks_pictures(library, request):
-            self._cache = VectorCache.load(
-                library, self._screen.note, everyday=lambda: everyday_of(encoder, self._screen.note)
-            )
+            note = self._screen.note
+            with self._screen.progress() as progress:
+                self._cache = VectorCache.load(
+                    library, note, everyday=lambda: everyday_of(encoder, note, progress.update)
+                )
         return library, encoder
 
     def _state_of_files(self) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ takes milliseconds and needs no weights.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -86,3 +86,8 @@ class FakeEncoder:
         if not words:
             tokens[0, DIM - 1] = 1.0
         return Sentence(text, _unit(tokens.sum(axis=0)), tokens)
+
+    def encode_sentences(
+        self, texts: Sequence[str], watch: Callable[[float], None] = lambda _: None
+    ) -> list[Sentence]:
+        return [self.encode_sentence(text) for text in texts]

@@ -2,7 +2,8 @@
 
 Usage: python index_child.py LIBRARY FOLDER [FLAG ...] [POINT:ACTION[:COUNT] ...]
 
-A FLAG is ``coarse-first``, ``prune`` or ``rebuild``. SIGTERM and SIGHUP end it as they end gz.
+A FLAG is ``coarse-first``, ``prune``, ``rebuild`` or ``speech`` (tones are transcribed, each
+minute in a commit of its own). SIGTERM and SIGHUP end it as they end gz.
 ACTION is what happens when failpoint POINT is reached for the COUNTth time:
 ``kill`` (SIGKILL to itself), ``int`` (SIGINT to itself), ``sleep`` (a tenth of a
 second, each time), or ``errno=N`` (an OSError). Ends with the error's exit status.
@@ -20,10 +21,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fakes import FakeEncoder
+from tones import ToneTranscriber
 
 from gz_cli.failures import ending_like_ctrl_c
 from index import failpoints
 from index.errors import GzError
+from index.indexing import speech_pass
 from index.indexing.indexer import index_paths
 from index.indexing.progress import IndexOptions, IndexProgress, Problem
 
@@ -35,6 +38,9 @@ class Quiet:
         """Says nothing."""
 
     def progress(self, progress: IndexProgress) -> None:
+        """Says nothing."""
+
+    def preparing(self, share: float, text: str) -> None:
         """Says nothing."""
 
     def problem(self, problem: Problem) -> None:
@@ -81,9 +87,13 @@ def main() -> int:
         prune="prune" in flags,
         rebuild="rebuild" in flags,
     )
+    speech_pass._COMMIT_S = 60.0
+    transcriber = ToneTranscriber() if "speech" in flags else None
     try:
         with ending_like_ctrl_c():
-            summary = index_paths(Path(library), [Path(folder)], encoder, options, Quiet())
+            summary = index_paths(
+                Path(library), [Path(folder)], encoder, options, Quiet(), transcriber
+            )
     except KeyboardInterrupt:
         return 130
     except GzError as error:

@@ -37,6 +37,9 @@ class Recorder:
     def progress(self, progress: IndexProgress) -> None:
         self.steps.append(progress)
 
+    def preparing(self, share: float, text: str) -> None:
+        pass
+
     def problem(self, problem: Problem) -> None:
         self.problems.append(problem)
 

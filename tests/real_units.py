@@ -7,6 +7,7 @@ sentences each share most of what they are, as the two halves of such a model do
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,3 +111,12 @@ class Reader:
         self.asked += 1
         vectors = sentences_of(self.known[text][None])
         return Sentence(text, vectors[0], vectors, "half of it" if text in self.unread else "")
+
+    def encode_sentences(
+        self, texts: Sequence[str], watch: Callable[[float], None] = lambda _: None
+    ) -> list[Sentence]:
+        made = []
+        for number, text in enumerate(texts, 1):
+            made.append(self.encode_sentence(text))
+            watch(number / len(texts))
+        return made

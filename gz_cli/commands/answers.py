@@ -126,7 +126,7 @@ def _trained(
     )
     from model.evaluation.retrieval_recall import video_recall
     from model.grounding.checkpoint import load_checkpoint
-    from model.siglip.route import best_device
+    from model.hardware.devices import best_device
     from model.training.card import fetch
 
     checkpoint = load_checkpoint(fetch(spec))

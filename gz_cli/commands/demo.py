@@ -148,7 +148,9 @@ def _find_all(
     found: dict[Way, dict[DemoQuery, FindResult]] = {way: {} for way in ways}
     with open_library(folder / "library") as library, screen.progress() as progress:
         encoder = open_encoder_of(screen, library, None)
-        cache = VectorCache.load(library, everyday=lambda: everyday_of(encoder, screen.note))
+        cache = VectorCache.load(
+            library, everyday=lambda: everyday_of(encoder, screen.note, progress.update)
+        )
         sentences = SentenceCache(folder / "library")
         trained, untrained = open_localizer(library), open_training_free(library)
         unfitted = open_training_free(None)

@@ -124,7 +124,7 @@ def evaluate(
     """
     from model.evaluation.evaluate import full_report
     from model.evaluation.predictions import read_predictions
-    from model.siglip.route import check_device
+    from model.hardware.devices import check_device
 
     from .answers import answer
 

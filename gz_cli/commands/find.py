@@ -22,6 +22,7 @@ from ..views.render import Screen
 from ..views.results import find_fields
 from .search_options import (
     AfterOption,
+    AtOption,
     BeforeOption,
     GrounderOption,
     LimitOption,
@@ -55,6 +56,7 @@ def find(
     within: WithinOption = None,
     after_s: AfterOption = None,
     before_s: BeforeOption = None,
+    at: AtOption = None,
     refine: RefineOption = True,
     threshold: ThresholdOption = 0.5,
     paths: Annotated[
@@ -104,6 +106,7 @@ def find(
         within=tuple(within or ()),
         after_s=after_s,
         before_s=before_s,
+        at=at or "",
         refine=refine,
         threshold=threshold,
     )

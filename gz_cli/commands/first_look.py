@@ -31,13 +31,16 @@ def try_model(screen: Screen, library_dir: Path, name: str | None, device: str |
         name: Preset, folder or hub id; downloaded where it is not here.
         device: Where it computes.
     """
+    from index.vectors.everyday import everyday_of
     from model.evaluation.first_look import look
 
     spec, adapter, known = _asked(library_dir, name)
     encoder = open_encoder(screen, spec, adapter, device, alone=True, known=known)
     if encoder.device == "cpu":
         screen.note(f"Looking at {spec}; on a processor a large model takes minutes.")
-    seen = look(encoder, _drawings(spec))
+    with screen.progress() as progress:
+        bank = everyday_of(encoder, screen.note, progress.update)
+    seen = look(encoder, _drawings(spec), bank)
     show_look(screen, spec, encoder.space, seen)
     if seen.troubles:
         raise typer.Exit(ModelError.exit_code)

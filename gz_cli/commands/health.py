@@ -106,7 +106,7 @@ def _device(device: str | None) -> Check:
     try:
         import torch
 
-        from model.siglip.route import best_device, check_device
+        from model.hardware.devices import best_device, check_device
 
         check_device(device)
         chosen = device or best_device()

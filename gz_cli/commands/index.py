@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,7 @@ import typer
 
 from index.errors import LibraryError, ModelError, NothingIndexedError, UsageError
 
-from ..opening import default_spec, open_encoder, open_library
+from ..opening import default_spec, open_encoder, open_library, open_screen_reader
 from ..options import (
     DebugOption,
     DeviceOption,
@@ -21,6 +21,7 @@ from ..options import (
     QuietOption,
     settings_of,
 )
+from ..speech import keep_speech, open_transcriber, speech_way
 from ..views.forecast import show_forecast
 from ..views.index import IndexView, show_summary
 from ..views.render import Screen
@@ -36,6 +37,7 @@ from .text_options import (
 
 if TYPE_CHECKING:
     from index.indexing.progress import IndexOptions, IndexSummary
+    from index.passages import ScreenReader, Transcriber
     from index.types import EmbeddingSpace, Encoder
 
 SOME_FAILED = 3
@@ -75,6 +77,38 @@ def index_videos(
         typer.Option(
             "--coarse-first/--no-coarse-first",
             help="Make videos searchable by key frames first; else where there is much to read.",
+        ),
+    ] = None,
+    read_screen: Annotated[
+        bool | None,
+        typer.Option(
+            "--screen/--no-screen",
+            help="Read what stands on the screen, also in later runs; needs the extra screen.",
+        ),
+    ] = None,
+    speech: Annotated[
+        str,
+        typer.Option(
+            "--speech",
+            metavar="[auto|on|files|off]",
+            callback=speech_way,
+            help="Words that are said: from files beside the videos and, where there are none, by "
+            "a speech model that was named once (auto); fetch one if need be (on, or nothing "
+            "after --speech); from files alone; not at all.",
+        ),
+    ] = "auto",
+    speech_model: Annotated[
+        str | None,
+        typer.Option(
+            "--speech-model",
+            metavar="NAME|DIR|ID",
+            help="parakeet, whisper-base, whisper-small, whisper-turbo, a folder or a hub id.",
+        ),
+    ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            "--language", metavar="CODE", help="What is spoken, as en; else the model hears it."
         ),
     ] = None,
     rebuild: Annotated[
@@ -146,10 +180,12 @@ def index_videos(
         rebuild=rebuild,
         every_frame=every_frame,
         coarse_first=coarse_first,
+        screen=read_screen,
         hwaccel=hwaccel or "",
         model_spec=spec,
         adapter=str(adapter_dir or ""),
         workers=workers,
+        texts=speech != "off",
         subtitle_encoding=encoding,
         transcript=given,
         transcript_offset_s=transcript_offset,
@@ -159,11 +195,21 @@ def index_videos(
     if dry_run:
         _foresee(screen, settings.library_dir, roots, options, adapter_dir, device)
         return
+    reads = (known.reads_screen and not rebuild) if read_screen is None else read_screen
+    reader = open_screen_reader() if reads else None
     encoder = open_encoder(
         screen, spec, adapter_dir, device, known=None if rebuild else known.space
     )
+    speaking = open_transcriber(
+        screen, settings.library_dir, speech, speech_model, language, device
+    )
     look_once(screen, spec, encoder, device)
-    _end(_run(screen, settings.library_dir, roots, encoder, options))
+    if speaking is not None:
+        options = replace(options, language=speaking.language)
+        settings.library_dir.mkdir(parents=True, exist_ok=True)
+        keep_speech(settings.library_dir, speaking)
+    transcriber = None if speaking is None else speaking.transcriber
+    _end(_run(screen, settings.library_dir, roots, encoder, options, reader, transcriber))
 
 
 @dataclass(frozen=True)
@@ -174,6 +220,7 @@ class _Known:
     adapter: Path | None = None
     roots: tuple[str, ...] = ()
     space: EmbeddingSpace | None = None
+    reads_screen: bool = False
 
 
 def _require_some(roots: list[Path], known: _Known) -> None:
@@ -192,6 +239,7 @@ def _known(library_dir: Path, *, rebuild: bool) -> _Known:
                 Path(library.adapter) if library.adapter else None,
                 tuple(map(os.fsdecode, library.roots())),
                 library.space,
+                library.reads_screen,
             )
     except NothingIndexedError:
         return _Known()
@@ -263,14 +311,20 @@ def _foresee(
 
 
 def _run(
-    screen: Screen, library_dir: Path, roots: list[Path], encoder: Encoder, options: IndexOptions
+    screen: Screen,
+    library_dir: Path,
+    roots: list[Path],
+    encoder: Encoder,
+    options: IndexOptions,
+    reader: ScreenReader | None,
+    transcriber: Transcriber | None,
 ) -> IndexSummary:
     from index.indexing.indexer import index_paths
 
     with screen.progress() as progress:
         view = IndexView(screen, progress)
         try:
-            summary = index_paths(library_dir, roots, encoder, options, view)
+            summary = index_paths(library_dir, roots, encoder, options, view, reader, transcriber)
         except KeyboardInterrupt:  # between its steps, where it has no summary to give
             raise KeyboardInterrupt(_TO_GO_ON) from None
     show_summary(screen, summary)

@@ -58,9 +58,9 @@ def adapt(
         seed: Of every random choice.
         device: Where it runs.
     """
+    from model.hardware.devices import best_device
+    from model.hub.files import find_files
     from model.siglip.backbone import Backbone, source_of
-    from model.siglip.hub import find_files
-    from model.siglip.route import best_device
     from model.training.finetune import (
         AdaptedFeatures,
         AdaptedTower,

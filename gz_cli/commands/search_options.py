@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from ..options import parse_seconds
+from ..options import parse_seconds, parse_share
+
+
+def _clock(text: str) -> str:
+    """What a clock is to show, as it was written; a usage error where that is no time."""
+    from index.search.clock_time import ClockTime
+
+    try:
+        ClockTime.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return text
+
 
 SayOption = Annotated[
     str | None, typer.Option("--say", metavar="WORDS", help="Find where this is said.")
@@ -48,6 +60,15 @@ BeforeOption = Annotated[
         help="Search each video up to this time.",
     ),
 ]
+AtOption = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        parser=_clock,
+        metavar="CLOCK",
+        help="Search where a clock in the picture shows HH:MM, HH:MM-HH:MM or a date and these.",
+    ),
+]
 RefineOption = Annotated[
     bool,
     typer.Option(
@@ -59,8 +80,7 @@ ThresholdOption = Annotated[
     float,
     typer.Option(
         "--threshold",
-        min=0.0,
-        max=1.0,
+        parser=parse_share,
         metavar="P",
         help="How sure a hit must be, from 0 to 1.",
     ),

@@ -208,7 +208,7 @@ def train(
     the last whole epoch and ends as if it had not been interrupted. With --json the results
     are one line for each epoch and one for the model.
     """
-    from model.siglip.route import check_device
+    from model.hardware.devices import check_device
 
     settings = settings_of(ctx)
     screen = Screen(quiet=settings.quiet, as_json=settings.as_json)

@@ -48,6 +48,10 @@ def show_designations(
         if failure is not None and row.stretch is not None:
             said = " ".join(as_sentence(text) for text in (failure.message, failure.remedy) if text)
             screen.warning(f"no clip for {row.stretch.cited}: {said}")
+    lacks = [(row.stretch.cited, row.stretch.lack) for row in cut if row.stretch is not None]
+    for cited, lack in dict.fromkeys(lacks):
+        if lack:
+            screen.warning(f"{cited}: {lack}.")
     stretches = [row.stretch for row in cut if row.stretch is not None]
     unsure = sorted({row.deposition.name for row in stretches if row.quality != "exact"})
     if unsure:

@@ -9,7 +9,7 @@ from .render import Screen, display_safe
 
 if TYPE_CHECKING:
     from index.types import EmbeddingSpace
-    from model.evaluation.first_look import Look
+    from model.evaluation.first_look import Look, Usual
 
 _KNOWN = "SigLIP 2 is known for right pairs of 0.08 to 0.29, others about 0"
 
@@ -26,6 +26,7 @@ def show_look(screen: Screen, spec: str, space: EmbeddingSpace, look: Look) -> N
         ("queries", f"{matches.sentences_found} of {count} find their picture"),
         ("pictures", f"{matches.pictures_found} of {count} find their query"),
         ("cosines", f"{_cosines(look)} ({_KNOWN})"),
+        ("usual", _usual(look)),
         ("tokens", f"{' '.join(look.pieces)} - {len(look.pieces)} of {look.length}, then padding"),
         ("form", form_words(look)),
     ]
@@ -48,6 +49,21 @@ def _cosines(look: Look) -> str:
     return f"right pairs {right.min():.2f} to {right.max():.2f}, others {wrong.mean():.2f}"
 
 
+def _usual(look: Look) -> str:
+    """What a search would take for a usual best score, beside single and right queries."""
+    usual = look.usual
+    if usual is None:
+        return "not known, because it does not tell everyday sentences apart"
+    together, alone, right = (
+        f"{middle:.1f} ({spread:.1f})"
+        for middle, spread in (usual.together, usual.alone, usual.right)
+    )
+    return (
+        f"best picture of three everyday sentences at once {together}, of one {alone}, "
+        f"of a right query {right}: median and spread, in deviations"
+    )
+
+
 def _fields(look: Look) -> dict[str, Any]:
     matches = look.matches
     return {
@@ -58,11 +74,23 @@ def _fields(look: Look) -> dict[str, Any]:
         "pictures_found": matches.pictures_found,
         "right_cosines": [_number(value) for value in (matches.right.min(), matches.right.max())],
         "other_cosines_mean": _number(matches.wrong.mean()),
+        "usual": None if look.usual is None else _usual_fields(look.usual),
         "query": look.query,
         "tokens": list(look.pieces),
         "token_length": look.length,
         "form": look.form,
         "agreement": _number(look.agreement),
+    }
+
+
+def _usual_fields(usual: Usual) -> dict[str, dict[str, float]]:
+    return {
+        name: {"median": round(middle, 4), "spread": round(spread, 4)}
+        for name, (middle, spread) in (
+            ("together", usual.together),
+            ("alone", usual.alone),
+            ("right", usual.right),
+        )
     }
 
 

@@ -23,6 +23,8 @@ def show_forecast(
         screen.result(_video_text(ahead, len(work.to_read)))
         screen.result(_time_text(ahead, model, model_is_here))
         screen.result(_disk_text(ahead))
+    for path in work.forgotten:
+        screen.result(f"To be forgotten, because its file is gone: {display_safe(path)}")
     for problem in work.problems:
         screen.warning(f"{display_safe(problem.path)}: {problem.reason}")
     screen.note("Nothing was written.")
@@ -85,6 +87,7 @@ def _fields(work: Workload, ahead: Forecast, model: str, model_is_here: bool) ->
         "known_content": work.known_content,
         "failed_before": work.failed_before,
         "skipped": work.skipped,
+        "forgotten": [path_fields(path) for path in work.forgotten],
         "problems": [
             {**path_fields(problem.path), "reason": display_safe(problem.reason)}
             for problem in work.problems

@@ -50,6 +50,10 @@ class IndexView:
             self._told_s = self._now()
             self._screen.json("status", _status_fields(progress, self._pace))
 
+    def preparing(self, share: float, text: str) -> None:
+        """Something beside the files takes a while."""
+        self._progress.update(share, text)
+
     def problem(self, problem: Problem) -> None:
         """One file could not be used; people read of it at the end, programs at once."""
         if self._screen.as_json:
@@ -74,6 +78,8 @@ def show_summary(screen: Screen, summary: IndexSummary) -> None:
     if summary.skipped:
         screen.note(_skipped_text(summary))
     screen.note(_done_text(summary))
+    if summary.transcribed:
+        screen.note(_transcribed_text(summary))
     if text := _texts_text(summary):
         screen.note(text)
     coarse = f", {summary.coarse:,} of them by key frames so far" if summary.coarse else ""
@@ -87,6 +93,14 @@ def _skipped_text(summary: IndexSummary) -> str:
     rest = summary.skipped - sum(count for _, count in some)
     parts = [counted(count, kind) for kind, count in some] + [f"{rest:,} more"] * bool(rest)
     return f"{counted(summary.skipped, 'other file')} skipped: {', '.join(parts)}."
+
+
+def _transcribed_text(summary: IndexSummary) -> str:
+    videos = "1 video" if summary.transcribed == 1 else f"{summary.transcribed:,} videos"
+    silent = summary.transcribed_silent
+    nobody = f", in {silent:,} of them nobody speaks" if silent else ""
+    length = spoken_length(summary.transcribed_s)
+    return f"{videos} transcribed by machine ({length} of sound{nobody})."
 
 
 def _files(count: int) -> str:
@@ -109,9 +123,11 @@ def _words_text(progress: IndexProgress) -> str:
 
 def _progress_text(progress: IndexProgress, pace: Pace) -> str:
     parts = ["first look"] if progress.coarse else []
+    parts += ["reading the screen"] if progress.reading else []
+    parts += ["transcribing"] if progress.speech else []
     parts += [
         f"{progress.files_done:,}/{_files(progress.files_total)}",
-        f"{clock(progress.video_s)} of video",
+        f"{clock(progress.video_s)} of {'sound' if progress.speech else 'video'}",
     ]
     speed, left_s = pace.times_real_time, pace.left_s
     parts += [_speed_text(speed)] if speed is not None else []
@@ -123,7 +139,9 @@ def _progress_text(progress: IndexProgress, pace: Pace) -> str:
 def _status_fields(progress: IndexProgress, pace: Pace) -> dict[str, object]:
     return {
         "coarse": progress.coarse,
+        "speech": progress.speech,
         "words": progress.words,
+        "reading": progress.reading,
         "files_done": progress.files_done,
         "files_total": progress.files_total,
         "share_done": progress.share_done,
@@ -161,10 +179,15 @@ def _summary_fields(summary: IndexSummary) -> dict[str, object]:
         "elapsed_s": summary.elapsed_s,
         "searchable": summary.searchable,
         "coarse": summary.coarse,
+        "transcribed": summary.transcribed,
+        "transcribed_s": summary.transcribed_s,
+        "transcribed_silent": summary.transcribed_silent,
+        "transcribed_failed": summary.transcribed_failed,
         "texts_read": summary.texts_read,
         "texts_videos": summary.texts_videos,
         "texts_failed": summary.texts_failed,
         "texts_gone": summary.texts_gone,
+        "screens_read": summary.screens_read,
         "interrupted": summary.interrupted,
     }
 
@@ -176,7 +199,9 @@ def _done_text(summary: IndexSummary) -> str:
         length = spoken_length(summary.video_s)
         head += f" ({length} of video, {_frames(summary)}, {_speed_text(speed)})"
     duplicates = "duplicate" if summary.duplicates == 1 else "duplicates"
+    screens = "screen read" if summary.screens_read == 1 else "screens read"
     counts = {
+        screens: summary.screens_read,
         "unchanged": summary.unchanged,
         "moved": summary.moved,
         duplicates: summary.duplicates,

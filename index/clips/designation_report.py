@@ -102,7 +102,7 @@ def designation_row(number: int, row: Designated) -> dict[str, Any]:
         "times": _TIMES[stretch.quality],
         "clip_file": result.path.name if result.path else "",
         "transcript": visible(os.fsdecode(deposition.transcript)),
-        "reason": visible(result.failure.message) if result.failure else "",
+        "reason": visible(result.failure.message) if result.failure else stretch.lack,
     }
 
 
@@ -159,8 +159,10 @@ def _told(row: dict[str, Any]) -> list[str]:
     if row["status"] != "cut":
         return [head, f"    Not cut: {row['reason']}."]
     where = f"{row['start']} - {row['end']}  ({_clock(row['length_s'])}; times {row['times']})"
+    file = f"    {row['clip_file']}  from  {row['video']}"
+    lack = [f"    Note: {row['reason']}."] if row["reason"] else []
     quoted = [f"    {line}" for line in row["testimony"].split("\n")]
-    return [head, f"    {where}", f"    {row['clip_file']}  from  {row['video']}", "", *quoted]
+    return [head, f"    {where}", file, *lack, "", *quoted]
 
 
 def _clock(seconds: float) -> str:

@@ -47,6 +47,8 @@ class Stretch:
     lines: tuple[Passage, ...]
     part: bool = False
     """The designation runs over several videos, and this is one of its parts."""
+    lack: str = ""
+    """What of the designation is not in its stretches, for people; empty when all is."""
 
     @property
     def start_s(self) -> float:
@@ -152,7 +154,15 @@ def stretches_of(
         return Unmatched(designation, f"it is in several transcripts: {told}")
     ordered = sorted(inside.values(), key=lambda item: item[1][0].first or designation.first)
     several = len(ordered) > 1
-    return tuple(Stretch(designation, *item, part=several) for item in ordered)
+    first, last = ordered[0][1][0].first, ordered[-1][1][-1].last
+    lack = ""
+    if first is not None and last is not None and (first, last) != _asked(designation):
+        lack = f"only {citation(first, last)} of {designation.range} has words with a time"
+    return tuple(Stretch(designation, *item, several, lack) for item in ordered)
+
+
+def _asked(designation: Designation) -> tuple[Place, Place]:
+    return designation.first, designation.last
 
 
 def _names(name: str, deposition: Deposition) -> bool:

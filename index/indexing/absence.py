@@ -79,17 +79,24 @@ def in_reach(
     return is_under(path, live) and not is_under(path, hidden_below)
 
 
-def prunable(library: Library, gone: Iterable[VideoRow]) -> list[VideoRow]:
+def prunable(
+    library: Library, gone: Iterable[VideoRow], gone_copies: Collection[bytes] = ()
+) -> list[VideoRow]:
     """Those of the gone videos that may be forgotten.
 
     A file whose folder now lies on another device than the file did belongs to
     a drive that is not mounted, however empty its mount point looks. A video with a copy
     that is merely out of reach will be wanted for that.
+
+    Args:
+        library: Open library.
+        gone: The gone videos.
+        gone_copies: Copies that are gone too, where the library still knows of them.
     """
     return [
         video
         for video in gone
-        if not library.copies(video.id)
+        if all(copy.path in gone_copies for copy in library.copies(video.id))
         and (
             (stat := library.file_stat(video.id)) is None
             or stat.device == _device_above(video.path)

@@ -19,6 +19,7 @@ from ..sampling.jobs import DecodeJob
 from ..sampling.workers import Failed, Finished, Frames, Opened, decode
 from ..store.library import Library
 from ..types import Encoder, Picture
+from .absence import missing, prunable
 from .progress import IndexOptions
 from .scan import Candidate, Problem, scan
 
@@ -48,6 +49,8 @@ class Workload:
     known_content: int = 0
     """Moved here, or the duplicate of a file that is indexed: compared, not decoded."""
     skipped: int = 0
+    forgotten: tuple[bytes, ...] = ()
+    """Videos that pruning would forget: their files are gone, and did not only move."""
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -105,6 +108,7 @@ def workload(library: Library | None, paths: Sequence[Path], options: IndexOptio
     sizes = {video.size_bytes for video in videos}
     counts: Counter[str] = Counter()
     to_read: list[Candidate] = []
+    met: set[int] = set()
     for candidate in found.candidates:
         path, stat = candidate.path, candidate.stat
         if path in settled and settled[path].same_content_as(stat):
@@ -112,31 +116,47 @@ def workload(library: Library | None, paths: Sequence[Path], options: IndexOptio
         elif options.retry and path in failed:
             counts["changed"] += 1
             to_read.append(candidate)
-        elif library is not None and stat.size_bytes in sizes and _is_known(library, path, stat):
+        elif stat.size_bytes in sizes and (twins := _twins(library, path, stat)):
+            met |= twins
             counts["failed_before" if path in failed else "known_content"] += 1
         else:
             counts["changed" if path in known else "new"] += 1
             to_read.append(candidate)
     skipped = sum(found.skipped.values())
-    return Workload(tuple(to_read), **counts, skipped=skipped, problems=found.problems)
+    forgotten: list[bytes] = []
+    if library is not None and options.prune:
+        given_up = [os.path.realpath(os.fsencode(path)) for path in paths]
+        absence = missing(library, found.roots, found.unreadable, given_up)
+        gone = [video for video in absence.gone if video.id not in met]
+        forgotten = [video.path for video in prunable(library, gone, absence.gone_copies)]
+    return Workload(
+        tuple(to_read),
+        **counts,
+        skipped=skipped,
+        forgotten=tuple(sorted(forgotten)),
+        problems=found.problems,
+    )
 
 
-def _is_known(library: Library, path: bytes, stat: FileStat) -> bool:
-    """Whether a run would only compare the file, as far as that can be told without reading it."""
+def _twins(library: Library | None, path: bytes, stat: FileStat) -> set[int]:
+    """Videos with which a run would only compare the file, so far as it tells without reading."""
+    if library is None:
+        return set()
     try:
         identity = fingerprint(path)
     except OSError:
-        return False
-    return any(
-        twin.fingerprint == identity
+        return set()
+    return {
+        twin.id
+        for twin in library.videos_by_fingerprint(identity)
+        if twin.fingerprint == identity
         and (twin.status == "indexed" or (twin.path == path and twin.status != "waiting"))
         and (
             stat.size_bytes <= WHOLE_BYTES
             or stat.mtime_ns == twin.mtime_ns
             or bool(library.content_digest(twin.id))
         )
-        for twin in library.videos_by_fingerprint(identity)
-    )
+    }
 
 
 def forecast(work: Workload, options: IndexOptions, encoder: Encoder | None, dim: int) -> Forecast:

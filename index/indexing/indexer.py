@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ..errors import NoSpaceError
 from ..files import FileStat, WriterLock, shown
+from ..passages import ScreenReader, Transcriber
 from ..store.library import Library
 from ..text.sidecars import TEXT_ENDINGS
 from ..types import Encoder
@@ -30,6 +31,8 @@ from .coarse_pass import CoarsePass
 from .full_pass import FullPass
 from .progress import IndexObserver, IndexOptions, IndexSummary
 from .scan import Candidate, Problem, Root, ScanResult, scan
+from .screen_pass import ScreenPass, without_screen_text
+from .speech_pass import SpeechPass
 from .text_pass import TextPass
 from .turns import Turns
 
@@ -42,6 +45,8 @@ def index_paths(
     encoder: Encoder,
     options: IndexOptions,
     observer: IndexObserver,
+    reader: ScreenReader | None = None,
+    transcriber: Transcriber | None = None,
 ) -> IndexSummary:
     """Indexes what is new or changed under `paths`.
 
@@ -51,6 +56,8 @@ def index_paths(
         encoder: Frames to vectors; weights load only when something must be encoded.
         options: How.
         observer: Told about progress and problems.
+        reader: Reads what stands on the screen; None leaves that.
+        transcriber: Writes down what is said where nobody else has; None leaves it.
 
     Returns:
         What was done. Interrupted by Ctrl-C it returns too, with `interrupted` set.
@@ -67,7 +74,9 @@ def index_paths(
         library = stack.enter_context(Library.create_or_open(library_dir))
         if library.space != encoder.space:
             library.set_space(encoder.space, options.model_spec, options.adapter)
-        return _Run(library, encoder, options, observer).over(paths)
+        if options.screen is not None:
+            library.remember_screen(options.screen)
+        return _Run(library, encoder, options, observer, reader, transcriber).over(paths)
 
 
 def _coarse_note(videos: int) -> str:
@@ -93,9 +102,16 @@ class _Run:
     """One run over some folders."""
 
     def __init__(
-        self, library: Library, encoder: Encoder, options: IndexOptions, observer: IndexObserver
+        self,
+        library: Library,
+        encoder: Encoder,
+        options: IndexOptions,
+        observer: IndexObserver,
+        reader: ScreenReader | None,
+        transcriber: Transcriber | None,
     ) -> None:
         self._library, self._encoder = library, encoder
+        self._reader, self._transcriber = reader, transcriber
         self._options, self._observer = options, observer
         self._started = time.monotonic()
         self._problems: list[Problem] = []
@@ -156,6 +172,7 @@ class _Run:
         self._read_texts([c for c in found.candidates if c.path not in busy])
         if not self._summary.interrupted:
             self._index(work)
+            self._read_screens(here)
         if not self._summary.interrupted and work:
             self._read_texts(found.candidates)
         self._count_skipped(found)
@@ -163,6 +180,7 @@ class _Run:
             self._prune(missing(self._library, found.roots, found.unreadable, given_up))
             self._library.forget_roots(absence.deleted_roots)
             self._refresh_cache()
+            self._transcribe(found.candidates)
         return self._closing()
 
     def _taken_over(self, gone: set[int], here: set[bytes]) -> dict[int, bytes]:
@@ -208,6 +226,8 @@ class _Run:
         )
 
     def _read_texts(self, here: Sequence[Candidate]) -> None:
+        if not self._options.texts:
+            return
         try:
             self._texts.run(here)
         except KeyboardInterrupt:
@@ -255,8 +275,30 @@ class _Run:
                 video_s=counts.video_s,
                 frames=counts.frames,
                 frames_encoded=counts.frames_encoded,
+                screens_read=counts.screens_read,
                 offline_roots=(*self._summary.offline_roots, *counts.lost_roots),
             )
+
+    def _read_screens(self, here: set[bytes]) -> None:
+        """Reads the screens of videos that were indexed before, or whose pictures went on."""
+        if self._reader is None or self._summary.interrupted:
+            return
+        whole = [
+            v for v in self._library.videos(searchable=True) if not v.coarse and v.path in here
+        ]
+        rows = without_screen_text(self._library, whole, self._options.retry)
+        if not rows:
+            return
+        screens = ScreenPass(
+            self._library, self._reader, self._options, self._observer, self._problem
+        )
+        try:
+            screens.run(rows)
+        except KeyboardInterrupt:
+            self._summary = replace(self._summary, interrupted=True)
+        finally:
+            read = self._summary.screens_read + screens.read
+            self._summary = replace(self._summary, screens_read=read)
 
     def _ordered(self, work: Sequence[Candidate]) -> list[Candidate]:
         """Files that may only have moved first, then the newest first."""
@@ -282,10 +324,10 @@ class _Run:
             coarse = sum(row.coarse for row in self._library.videos(searchable=True))
             if work and coarse:
                 self._observer.note(_coarse_note(coarse))
-                self._texts.run(self._here)
-        FullPass(*parts).run(work, alone)
+                self._read_texts(self._here)
+        FullPass(*parts, self._reader).run(work, alone)
         while copies := turns.postponed():
-            FullPass(*parts).run(copies)
+            FullPass(*parts, self._reader).run(copies)
 
     def _prune(self, absence: Absence) -> None:
         """Forgets what is gone after indexing, when files that moved are known by their path."""
@@ -302,10 +344,33 @@ class _Run:
         if VectorCache.load(
             self._library,
             self._observer.note,
-            everyday=lambda: everyday_of(self._encoder, self._observer.note),
+            everyday=lambda: everyday_of(
+                self._encoder, self._observer.note, self._observer.preparing
+            ),
         ).save():
             # A run that was killed just here has left the files that were replaced.
             remove_unnamed(self._library.folder)
+
+    def _transcribe(self, here: Sequence[Candidate]) -> None:
+        if self._transcriber is None:
+            return
+        speech = SpeechPass(
+            self._library, self._transcriber, self._options, self._observer, self._problem
+        )
+        try:
+            speech.run(here)
+            if speech.counts.videos:  # pages without times find theirs in what was heard
+                self._read_texts(here)
+        except KeyboardInterrupt:
+            self._summary = replace(self._summary, interrupted=True)
+        finally:
+            self._summary = replace(
+                self._summary,
+                transcribed=speech.counts.videos,
+                transcribed_s=speech.counts.sound_s,
+                transcribed_silent=speech.counts.silent,
+                transcribed_failed=speech.counts.failed,
+            )
 
     def _problem(self, problem: Problem) -> None:
         self._problems.append(problem)

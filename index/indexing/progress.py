@@ -34,12 +34,18 @@ class IndexOptions:
     """How the encoder was named, remembered so that ``find`` needs no option."""
     adapter: str = ""
     """Folder of the LoRA adapter, remembered likewise."""
+    screen: bool | None = None
+    """Remembered in the library: whether screens are read; None leaves what is remembered."""
     hwaccel: str = ""
     """Device that decodes, see `hardware`; empty for the processor."""
     workers: int | None = None
     """Decoder processes; 0 decodes in this one, None leaves it to the encoder."""
     chunk_frames: int = 512
     """Frames of a long video that are made safe at once."""
+    texts: bool = True
+    """Read the words of side files, text streams and chapters."""
+    language: str = ""
+    """What is spoken, as two letters; empty lets the transcriber hear it."""
     subtitle_encoding: str | None = None
     """Encoding of side files as a person names it; ``auto`` to find out again, None to read
     each as it was read before."""
@@ -88,8 +94,12 @@ class IndexProgress:
     """Path of the video being read."""
     coarse: bool = False
     """True during the first look at key frames; a pass over the same files follows."""
+    speech: bool = False
+    """True while speech is transcribed; `video_s` counts seconds of sound then."""
     words: bool = False
     """True while texts are read instead of pictures; counts are of videos then."""
+    reading: bool = False
+    """True while the screens of videos are read that are indexed already."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,14 @@ class IndexSummary:
     """Videos that ``find`` can search now."""
     coarse: int = 0
     """Of those, how many by their key frames alone so far."""
+    transcribed: int = 0
+    """Videos whose speech was transcribed in this run."""
+    transcribed_s: float = 0.0
+    """Seconds of their sound."""
+    transcribed_silent: int = 0
+    """Of those videos, how many in which nobody speaks."""
+    transcribed_failed: int = 0
+    """Videos whose sound cannot be used; their pictures can be searched all the same."""
     texts_read: int = 0
     """Side files, text streams and lists of chapters that were read in this run."""
     texts_videos: int = 0
@@ -130,6 +148,8 @@ class IndexSummary:
     """Texts that could not be read in this run; their videos can be searched all the same."""
     texts_gone: int = 0
     """Texts whose file is no longer beside their video."""
+    screens_read: int = 0
+    """Videos whose screen this run has read."""
     interrupted: bool = False
 
 
@@ -142,6 +162,10 @@ class IndexObserver(Protocol):
 
     def progress(self, progress: IndexProgress) -> None:
         """Something moved; called a few times a second at most."""
+        ...
+
+    def preparing(self, share: float, text: str) -> None:
+        """Something beside the files takes a while: how far it is, 0 to 1, and what it is."""
         ...
 
     def problem(self, problem: Problem) -> None:

@@ -42,6 +42,7 @@ class Counts:
     video_s: float = 0.0
     frames: int = 0
     frames_encoded: int = 0
+    screens_read: int = 0
     lost_roots: list[bytes] = field(default_factory=list)
 
 

@@ -40,10 +40,13 @@ CONTAINERS = (
     "mxf_opatom,rm,dv,nut,wtv,gxf,ivf,obu,h264,hevc,m4v,vc1,mjpeg,yuv4mpegpipe"
 )
 """Demuxers that read one file and nothing else."""
+SOUND_CONTAINERS = CONTAINERS + ",mp3,wav,w64,flac,aac,aiff"
+"""With those that hold sound alone."""
 MAX_PIXELS = 100_000_000
 """Larger pictures are refused before their memory is asked for; 8K is 33 million."""
 _HEAD_PACKETS = 600
-_COVER = Disposition.attached_pic | Disposition.timed_thumbnails
+COVER = Disposition.attached_pic | Disposition.timed_thumbnails
+"""Pictures that stand for a file and are no video."""
 _SECONDARY = Disposition.dependent | Disposition.visual_impaired | Disposition.still_image
 
 
@@ -88,6 +91,11 @@ class OpenVideo:
         """A decoded frame as people see it: RGB uint8 [H, W, 3]."""
         aspect = self.stream.sample_aspect_ratio
         return upright(frame, aspect, self.converter, self.orientations)
+
+    def upright_within(self, frame: VideoFrame, longest_px: int, by: VideoReformatter) -> Picture:
+        """The same with so many pixels at most on its longer side, shrunk by a converter."""
+        aspect = self.stream.sample_aspect_ratio
+        return upright(frame, aspect, by, self.orientations, longest_px)
 
     def packets(self) -> Iterator[VideoPacket]:
         """Packets of the main stream that are not read yet; damage is stepped over.
@@ -147,12 +155,15 @@ def _unusable(path: Path, error: BaseException) -> MediaError:
     return media_error
 
 
-def open_container(path: bytes | str | Path, hwaccel: str = "") -> InputContainer:
+def open_container(
+    path: bytes | str | Path, hwaccel: str = "", formats: str = CONTAINERS
+) -> InputContainer:
     """An open input container; the caller closes it.
 
     Args:
         path: A regular file.
         hwaccel: Device that decodes its video, see `hardware`; empty for the processor.
+        formats: Demuxers that may read it.
 
     Raises:
         MediaError: When the file is not a video container or cannot be read.
@@ -167,7 +178,7 @@ def open_container(path: bytes | str | Path, hwaccel: str = "") -> InputContaine
         container = av.open(
             str(absolute),
             mode="r",
-            container_options={"format_whitelist": CONTAINERS, "protocol_whitelist": "file"},
+            container_options={"format_whitelist": formats, "protocol_whitelist": "file"},
             **options,
         )
     except Exception as error:  # damaged input raises far more than FFmpegError
@@ -215,7 +226,7 @@ def open_output(path: Path, format: str, options: dict[str, str] | None = None) 
 
 
 def _main_stream(container: InputContainer, path: Path) -> VideoStream:
-    streams = [s for s in container.streams.video if not s.disposition & _COVER]
+    streams = [s for s in container.streams.video if not s.disposition & COVER]
     if not streams:
         what = "only a cover picture" if container.streams.video else "no video stream"
         raise MediaError(f"{path}: {what}", "Nothing to see in it; leave it out.")

@@ -41,6 +41,7 @@ def upright(
     sample_aspect: Fraction | None = None,
     converter: VideoReformatter | None = None,
     orientations: dict[float, tuple[int, bool]] | None = None,
+    longest_px: int | None = None,
 ) -> Picture:
     """A decoded frame as people see it.
 
@@ -51,12 +52,16 @@ def upright(
             threads that live as long as the frame, each with its share of memory.
         orientations: Those met so far in one video, by the frame's rotation. Asking a frame
             for its side data makes a cycle that keeps its picture until the collector runs.
+        longest_px: Most pixels of its longer side; None leaves it as large as it is.
 
     Returns:
         RGB uint8 [H, W, 3]: turned upright, pixels square, one field of an
         interlaced frame.
     """
     width, height = shown_size(frame.width, frame.height, sample_aspect)
+    if longest_px is not None:
+        scale = min(1.0, longest_px / max(width, height))
+        width, height = max(1, round(width * scale)), max(1, round(height * scale))
     converter = converter or VideoReformatter()
 
     def rgb(width: int, height: int) -> Picture:

@@ -36,6 +36,11 @@ class DecodeJob:
     """Send no picture of a sample that shows nothing new beside the last one sent."""
     key_frames_s: float | None = None
     """Take key frames at least this far apart instead of sampling at ``step_s``."""
+    read_px: int = 0
+    """Longer side of a second picture, for reading, of samples that look new close up; 0 for
+    none."""
+    only_read: bool = False
+    """Send no other pictures than those."""
     hwaccel: str = ""
     """Device that decodes, see `hardware`; empty for the processor."""
 

@@ -173,7 +173,10 @@ def _reason(error: Exception, path: bytes) -> str:
         between = " " if error.message.endswith(".") else "; "
         return between.join(part for part in (error.message, error.remedy) if part)
     if isinstance(error, GzError):
-        return error.message.removeprefix(f"{os.fsdecode(path)}: ")
+        reason = error.message.removeprefix(f"{os.fsdecode(path)}: ")
+        if isinstance(error, MediaError) or not error.remedy:
+            return reason
+        return f"{reason.rstrip('.')}; {error.remedy[0].lower()}{error.remedy[1:].rstrip('.')}"
     return f"it is damaged in a way that was not expected ({type(error).__name__})"
 
 

@@ -28,6 +28,7 @@ from ..types import Picture, Preprocess
 from .jobs import DecodeJob, DecodeLimits, Job
 from .keyframes import KeyFrameSampler
 from .memory import Allowance, offer_first
+from .readable import ReadablePictures
 from .sampler import Sampler
 from .stillness import StillnessDetector
 
@@ -75,8 +76,8 @@ def serve(
         allowance: Limits the memory of this process; None leaves it alone.
 
     Yields:
-        ``opened`` with its facts, ``frames`` with times and pictures, and
-        ``finished`` with the report.
+        ``opened`` with its facts, ``frames`` with times and pictures (and after those of all
+        times, where the job wants them, the larger ones), and ``finished`` with the report.
 
     Raises:
         MediaError: When the file cannot be used.
@@ -95,15 +96,22 @@ def serve(
         else:
             sampler = Sampler(video, job.step_s, start_s, job.end_s, heartbeat=heartbeat)
         detector = StillnessDetector() if job.skip_still else None
+        readable = ReadablePictures(video, job.read_px) if job.read_px else None
         times: list[float] = []
         pictures: Shots = []
+        larger: Shots = []
         size_bytes = shown = 0
         for exact, frame in sampler.frames():
             time_s = float(exact)
             if job.after_s is not None and time_s <= job.after_s:
                 continue
             times.append(time_s)
-            if detector is not None and detector.repeats(time_s, frame):
+            if readable is not None:
+                picture = readable.of(frame)
+                larger.append(picture)
+                if picture is not None:
+                    size_bytes, shown = size_bytes + picture.nbytes, shown + 1
+            if job.only_read or (detector is not None and detector.repeats(time_s, frame)):
                 pictures.append(None)
             else:
                 picture = np.ascontiguousarray(preprocess(video.upright(frame)))
@@ -112,10 +120,10 @@ def serve(
             heartbeat()
             full = shown >= limits.chunk_pictures or len(times) >= _MOST_TIMES
             if full or size_bytes >= limits.chunk_bytes:
-                yield ("frames", times), pictures
-                times, pictures, size_bytes, shown = [], [], 0, 0
+                yield ("frames", times), [*pictures, *larger]
+                times, pictures, larger, size_bytes, shown = [], [], [], 0, 0
         if times:
-            yield ("frames", times), pictures
+            yield ("frames", times), [*pictures, *larger]
         yield ("finished", sampler.report()), []
 
 

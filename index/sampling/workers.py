@@ -16,7 +16,7 @@ import signal
 import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -44,6 +44,9 @@ class Frames:
     times_s: list[float]
     pictures: Shots
     """None where a sample looks like the last one that has a picture."""
+    readable: Shots = field(default_factory=list)
+    """Where the job wants them, larger pictures of the same times; None where nothing that could
+    be read has changed since the last one."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ def _event(key: int, message: Message, pictures: Shots) -> DecodeEvent:
     if kind == "opened":
         return Opened(key, body)
     if kind == "frames":
-        return Frames(key, body, pictures)
+        return Frames(key, body, pictures[: len(body)], pictures[len(body) :])
     if kind == "finished":
         return Finished(key, body)
     return Failed(key, *body)

@@ -16,6 +16,7 @@ from .moments import Moment, distinct, surest_first
 from .query import parse
 from .refine import refine
 from .request import check_request
+from .retrieve import Candidate
 from .said import Words
 from .scope import Scope, choose_videos
 from .search import FindObserver, Query, Search, SilentObserver
@@ -91,10 +92,10 @@ def find(
     search.observer.searching(len(scope.videos), scope.frames)
     windows = windows_of(search, cache) if search.queries and cache is not None else []
     search.observer.localizing(len(windows))
-    found = moments_of(search, windows)
+    found = _asked_for(search, windows)
     unread: dict[int, str] = {}
     if request.refine and look_closer(search, found, unread):
-        found = moments_of(search, windows)
+        found = _asked_for(search, windows)
     chosen = [m for m in found if m.presence >= request.threshold][: request.limit] or found[:1]
     if request.refine and chosen:
         refined = refine(search, chosen, unread)
@@ -165,6 +166,15 @@ def _query(
         sentence.pooled, space.logit_scale, space.logit_bias, ids, compare
     )
     return Query(sentence, background, judge(text).most)
+
+
+def _asked_for(search: Search, windows: Sequence[Candidate]) -> list[Moment]:
+    """Moments at which a clock in the picture shows what it was asked to show, if it was."""
+    return [
+        moment
+        for moment in moments_of(search, windows)
+        if search.scope.touches(moment.video, moment.span.start_s, moment.span.end_s)
+    ]
 
 
 def _clipped(moment: Moment, before: Moment, scope: Scope) -> Moment:

@@ -7,6 +7,7 @@ import math
 from ..errors import UsageError
 from ..strict_json import unusable
 from ..types import FindRequest
+from .clock_time import ClockTime
 
 LONGEST_QUERY = 10_000
 """Characters: the model reads a few dozen words, and a page of text costs minutes."""
@@ -30,6 +31,11 @@ def check_request(request: FindRequest) -> None:
         raise UsageError(f"The query holds {wrong}.", "Write it as plain UTF-8 text.")
     if any("\0" in place for place in request.within):
         raise UsageError("A path to search in holds a NUL character, and no file's name does.")
+    if request.at:
+        try:
+            ClockTime.parse(request.at)
+        except ValueError as error:
+            raise UsageError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
     if request.limit < 1:
         raise UsageError(f"The number of hits must be at least 1, not {request.limit}.")
     if not 0 <= request.threshold <= 1:

@@ -103,7 +103,8 @@ def _look(
         if video is None:
             continue
         start_s, end_s = scope.bounds_s(video)
-        if start_s <= match.time_s < end_s:
+        inside = start_s <= match.time_s < end_s
+        if inside and scope.touches(video, match.time_s, match.time_s):
             kept.append(match)
     return _Look(kept, found, len(found) >= limit)
 

@@ -11,7 +11,9 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from ..errors import NothingIndexedError, UsageError
+from ..files import shown
 from ..types import FindRequest, VideoRow
+from .clock_time import ClockTime, Stretch
 
 if TYPE_CHECKING:
     from ..store.library import Library
@@ -30,6 +32,8 @@ class Scope:
     before_s: float
     """No hit ends later in its video; infinite without a limit."""
     notes: tuple[str, ...]
+    stretches: dict[int, tuple[Stretch, ...]] | None = None
+    """By id, where a clock in the picture shows what was asked for; None when nobody asked."""
 
     @property
     def frames(self) -> int:
@@ -37,8 +41,21 @@ class Scope:
         return sum(video.frames for video in self.videos.values())
 
     def bounds_s(self, video: VideoRow) -> tuple[float, float]:
-        """The searched stretch of one video, ``[start, end)``; may be empty."""
-        return self.after_s, min(self.before_s, video.duration_s)
+        """The searched stretch of one video, ``[start, end)``; may be empty.
+
+        Where a clock decides, all from its first stretch to its last; see `touches`.
+        """
+        start_s, end_s = self.after_s, min(self.before_s, video.duration_s)
+        if self.stretches is None:
+            return start_s, end_s
+        stretches = self.stretches[video.id]
+        return max(start_s, stretches[0][0]), min(end_s, stretches[-1][1])
+
+    def touches(self, video: VideoRow, start_s: float, end_s: float) -> bool:
+        """Whether a clock that decides shows what was asked for in some of these seconds."""
+        if self.stretches is None:
+            return True
+        return any(first <= end_s and start_s < last for first, last in self.stretches[video.id])
 
     @property
     def length_s(self) -> float:
@@ -49,7 +66,8 @@ class Scope:
     @property
     def limited(self) -> bool:
         """True when only a stretch of each video is searched."""
-        return self.after_s > 0 or self.before_s != float("inf")
+        limits = self.after_s > 0 or self.before_s != float("inf")
+        return limits or self.stretches is not None
 
     def only(self, videos: dict[int, VideoRow]) -> Scope:
         """The same search in fewer videos."""
@@ -79,13 +97,53 @@ def choose_videos(library: Library, request: FindRequest) -> Scope:
                 "See what is indexed with: gz ls",
             )
         notes = [f"No indexed video lies in {place}." for place in unmatched]
+    stretches = None
+    if request.at:
+        stretches = _shown_at(library, chosen, request.at)
+        without = len(chosen) - len(stretches)
+        chosen = [row for row in chosen if row.id in stretches]
+        if without:
+            notes.append(
+                f"{without:,} of {without + len(chosen):,} videos "
+                f"{'is' if without == 1 else 'are'} left out, where no clock in the picture was "
+                f"seen to show {request.at}."
+            )
     return Scope(
+        stretches=stretches,
         videos={row.id: row for row in chosen},
         everything=len(chosen) == len(rows),
         after_s=request.after_s or 0.0,
         before_s=float("inf") if request.before_s is None else request.before_s,
         notes=tuple(notes),
     )
+
+
+def _shown_at(
+    library: Library, rows: Sequence[VideoRow], at: str
+) -> dict[int, tuple[Stretch, ...]]:
+    """Where the clocks of videos show a time, for those in which they do.
+
+    Raises:
+        UsageError: None does.
+    """
+    wanted = ClockTime.parse(at)
+    texts = [text for text in library.text_rows() if text.state == "visible"]
+    clocks = {text.video_id: text.clock for text in texts if text.clock}
+    here = [row for row in rows if row.id in clocks]
+    if not here:
+        raise UsageError(
+            "No clock was read in the pictures of these videos.",
+            "Read their screens first: gz index --screen",
+        )
+    found = {row.id: wanted.stretches(clocks[row.id], row.duration_s) for row in here}
+    found = {video_id: stretches for video_id, stretches in found.items() if stretches}
+    if not found:
+        some = clocks[here[0].id]
+        raise UsageError(
+            f"No clock in the pictures shows {at}.",
+            f"That of {shown(here[0].path)}, for one, shows {some[0][1]} to {some[-1][1]}.",
+        )
+    return found
 
 
 def _paths(library: Library, rows: Sequence[VideoRow]) -> dict[int, list[bytes]]:

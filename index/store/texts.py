@@ -105,12 +105,28 @@ class TextWriter(CopyWriter):
             return text_of(self._row(f"SELECT {TEXT} FROM texts WHERE id = ?", [text_id]))  # noqa: S608
 
     def append_passages(
-        self, text_id: int, channel: Channel, passages: Iterable[Passage], covered_s: float
+        self,
+        text_id: int,
+        channel: Channel,
+        passages: Iterable[Passage],
+        covered_s: float,
+        clock: Sequence[tuple[float, str]] = (),
     ) -> None:
-        """Adds a piece to a staged text, which speaks for so many seconds then."""
+        """Adds a piece to a staged text, which speaks for so many seconds then.
+
+        Args:
+            text_id: The text.
+            channel: Its channel.
+            passages: Further ones.
+            covered_s: Where it stands.
+            clock: All that is known of a burnt-in clock until there.
+        """
         with self._transaction():
             self._add(text_id, channel, passages)
-            self._all("UPDATE texts SET covered_s = ? WHERE id = ?", [covered_s, text_id])
+            self._all(
+                "UPDATE texts SET covered_s = ?, clock = ? WHERE id = ?",
+                [covered_s, json.dumps(clock), text_id],
+            )
 
     def publish_text(self, text_id: int, track: TextTrack) -> None:
         """Makes a staged text visible; the track's own passages are not looked at."""
@@ -174,6 +190,16 @@ class TextWriter(CopyWriter):
         """Writes down in which state a video was when its own texts were read."""
         with self._transaction():
             self._all("UPDATE videos SET texts_of = ? WHERE id = ?", [state, video_id])
+
+    @property
+    def reads_screen(self) -> bool:
+        """Whether the screen of the videos is read."""
+        return self._meta("screen") == "1"
+
+    def remember_screen(self, wanted: bool) -> None:
+        """Writes down whether the screen of the videos is to be read from now on."""
+        with self._transaction():
+            self._set_meta("screen", str(int(wanted)))
 
     def rebuild_word_indexes(self) -> None:
         """Makes the indexes of words and letters again from the passages."""
@@ -256,7 +282,9 @@ class TextWriter(CopyWriter):
     def _choose(self, video_id: int) -> None:
         """Says which texts of a video are searched."""
         rows = [text for text in self.text_rows(video_id) if text.state == "visible"]
-        best = chosen(rows, self._words)
+        # A text of what the video was before is not searched, and keeps none out.
+        content = self._fingerprint(video_id)
+        best = chosen([text for text in rows if text.fingerprint == content], self._words)
         for text in rows:
             if text.searched != (text.id in best):
                 self._all(

@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import TextError
-from ..passages import TextSource, TextTrack
+from ..files import shown
+from ..passages import Testimony, TextSource, TextTrack
 from .alignment import HeardWord, aligned
+from .header import name_in
 from .testimony import Timed, Transcript, between, passages_of
 
+_MOST_AT_ONCE = 3
+"""Lines that may begin at 0 where people speak from the first picture on."""
 _HALF_DAY_S = 12 * 3600.0
 _BACKWARDS_S = 6 * 3600.0
 """A clock that goes back this far has passed noon, midnight, or one o'clock of twelve."""
@@ -71,9 +75,17 @@ def track_of(
         passages=passages,
         covered_s=placing.duration_s,
         encoding=transcript.encoding,
-        testimony=transcript.testimony,
+        testimony=_cited(transcript.testimony, path),
         notes=notes,
     )
+
+
+def _cited(testimony: Testimony, path: bytes) -> Testimony:
+    """With a name to cite, by the file where the transcript gives none."""
+    if testimony.witness:
+        return testimony
+    stem = shown(path.rpartition(b"/")[2]).rpartition(".")[0]
+    return replace(testimony, witness=name_in(stem))
 
 
 def _timed(
@@ -86,6 +98,10 @@ def _timed(
         ]
         move_s = placing.shift_s + placing.offset_s
         starts = [None if line.start_s is None else line.start_s + move_s for line in lines]
+        # Some programs write 0 on every line that was not spoken: covers, appearances.
+        unspoken = [at for at, line in enumerate(lines) if line.start_s == 0]
+        for at in unspoken[:-1] if len(unspoken) > _MOST_AT_ONCE else ():
+            starts[at] = None
         lengths = {known.id: known.duration_s for known in transcript.recordings}
         if length_s := lengths.get(recording):
             end_s = min(end_s, length_s + move_s)

@@ -23,6 +23,8 @@ _LEAST_LINES, _MOST_LINES_A_PAGE = 10, 60
 """Printed lines of a page; 24 to 28 in nearly all transcripts."""
 _LEAST_SHARE = 0.75
 """Of the pages must be read; fewer, and this may be anything with numbers in front."""
+_MARGIN_ROWS = 6
+"""Lines above and below a page in which its number is looked for."""
 _LOOKED_AT = 200_000
 """Characters that tell whether a file may be one: a cover, appearances, a few pages."""
 _MOST_LENGTH = 400
@@ -89,6 +91,8 @@ def read_pages(text: str, stem: str, encoding: str = "utf-8") -> Transcript:
     Raises:
         TextError: Pages and lines cannot be told for sure, on nearly every page.
     """
+    if text.count("\n") + text.count("\r") > 4 * MOST_LINES:
+        raise TextError(f"it has more than {MOST_LINES:,} lines.", _ASK)
     rows = [row for row in _without_clocks(_rows_of(text)) if row.text.strip()]
     filled = [row.text for row in rows]
     if len(filled) > MOST_LINES:
@@ -132,7 +136,7 @@ def _rows_of(text: str) -> list[_Row]:
     """Lines of the file, each with the number of form feeds before it."""
     text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").replace("\x1a", "")
     return [
-        _Row(sheet, row.expandtabs(8).replace("\xa0", " ").rstrip())
+        _Row(sheet, row[: _MOST_LENGTH + 1].expandtabs(8).replace("\xa0", " ").rstrip())
         for sheet, rows in enumerate(text.split("\f"))
         for row in rows.split("\n")
     ]
@@ -175,14 +179,15 @@ def _number_of(row: str) -> tuple[int | None, str]:
 def _prefixed_pages(rows: Iterable[_Row]) -> list[_Page]:
     """Pages of ``00014:15`` lines: each says its own place, so a gap harms nothing else."""
     pages: list[_Page] = []
+    passed = 0
     for row in rows:
         found = _PREFIXED.fullmatch(row.text)
         if found is None:
             continue
         number, line = int(found[1]), int(found[2])
         if not pages or pages[-1].number != number:
-            passed = max((page.number or 0 for page in pages), default=0)
             pages.append(_Page(number=number, sound=number > passed))
+            passed = max(passed, number)
             # The hours of a chat's time stamps are no pages: those do not begin at 1.
             pages[-1].sound &= line == 1
         page = pages[-1]
@@ -269,11 +274,16 @@ def _next_numbers(rows: list[_Row]) -> list[int]:
 
 def _number(pages: list[_Page], parted: bool) -> None:
     """Says which page each is: by the number above it or below, as most of them have it."""
-    above = [_page_number(page.above) for page in pages]
-    below = [_page_number(page.below) for page in pages]
+    above = [_page_number(page.above[-_MARGIN_ROWS:]) for page in pages]
+    below = [_page_number(page.below[:_MARGIN_ROWS]) for page in pages]
     agree_above, agree_below = _agreeing(above), _agreeing(below)
     top = len(agree_above) > len(agree_below)
-    if len(agree_above) == len(agree_below) and agree_above and above != below:
+    doubtful = len(agree_above) == len(agree_below) > 0
+    if not parted:
+        # A number between two pages may be either's; only the ends of the file tell.
+        top = 0 in agree_above
+        doubtful = top == (len(pages) - 1 in agree_below)
+    if doubtful and above != below:
         raise TextError(
             "it cannot be told whether its page numbers stand above or below the pages.", _ASK
         )
@@ -289,23 +299,25 @@ def _number(pages: list[_Page], parted: bool) -> None:
 
 def _page_number(rows: list[str]) -> int | None:
     for pattern in (_ALONE, _AT_THE_EDGE):
-        for row in rows:
-            if found := pattern.fullmatch(row):
-                return int(found[1])
+        matches = (pattern.fullmatch(row) for row in rows)
+        numbers = {int(found[1]) for found in matches if found}
+        if numbers:
+            # A production number beside the page's own: which is which cannot be told.
+            return numbers.pop() if len(numbers) == 1 else None
     return None
 
 
 def _agreeing(numbers: list[int | None]) -> dict[int, int]:
     """The page numbers that a neighbour confirms, and that rise, by place in the file."""
     kept: dict[int, int] = {}
+    highest = 0
     for at, number in enumerate(numbers):
         if number is None:
             continue
         before = numbers[at - 1] if at else None
         after = numbers[at + 1] if at + 1 < len(numbers) else None
         alone = len(numbers) == 1
-        if (alone or before == number - 1 or after == number + 1) and number > max(
-            kept.values(), default=0
-        ):
-            kept[at] = number
+        confirmed = alone or before == number - 1 or after == number + 1
+        if confirmed and number > highest:
+            kept[at] = highest = number
     return kept

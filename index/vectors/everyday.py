@@ -69,26 +69,33 @@ def bank_digest() -> str:
     return hashlib.blake2b("\n".join(said).encode(), digest_size=8).hexdigest()
 
 
-def encode_everyday(encoder: Encoder) -> Vectors:
+def encode_everyday(encoder: Encoder, watch: Callable[[float], None] = lambda _: None) -> Vectors:
     """The bank through a model's text tower.
+
+    Args:
+        encoder: The model.
+        watch: Told the share that is done, 0 to 1.
 
     Returns:
         float32 [N, D]; no rows where the model cannot read enough of the sentences, or does
         not tell them apart.
     """
-    sentences = [encoder.encode_sentence(text) for text in everyday_sentences()]
+    sentences = encoder.encode_sentences(everyday_sentences(), watch)
     vectors = np.stack([sentence.pooled for sentence in sentences]).astype(np.float32)
     alike = vectors @ vectors.T - np.eye(len(vectors), dtype=np.float32)
     useless = np.array([bool(s.unread) for s in sentences]) | (alike.max(axis=1) > _SAME)
     return vectors[:0] if useless.mean() > _MOST_ALIKE else vectors
 
 
-def everyday_of(encoder: Encoder, note: Callable[[str], None]) -> Vectors:
+def everyday_of(
+    encoder: Encoder, note: Callable[[str], None], watch: Callable[[float, str], None]
+) -> Vectors:
     """The bank of a model, encoded once per embedding space and kept in the user's cache.
 
     Args:
         encoder: Its text tower is loaded where the bank is not there yet.
         note: Told, for people, what takes a while.
+        watch: Told how far that is, 0 to 1, and what it is.
 
     Returns:
         As `encode_everyday`.
@@ -101,8 +108,8 @@ def everyday_of(encoder: Encoder, note: Callable[[str], None]) -> Vectors:
         kept = path.read_bytes()
     if kept and kept[:_DIGEST_BYTES] == _digest_of(kept[_DIGEST_BYTES:]):
         return np.frombuffer(kept, "<f4", offset=_DIGEST_BYTES).reshape(-1, space.dim)
-    note("asking the model about everyday sentences, once")
-    bank = encode_everyday(encoder)
+    note("Asking the model about everyday sentences; this is done once for each model.")
+    bank = encode_everyday(encoder, lambda share: watch(share, "asking about everyday sentences"))
     data = np.ascontiguousarray(bank, "<f4").tobytes()
     with contextlib.suppress(OSError, GzError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -175,5 +182,11 @@ def null_of(best: Floats, mean: _Wide, std: _Wide) -> Null | None:
     """
     if not len(best):
         return None
-    low, middle, high = np.quantile((best - mean) / np.maximum(std, LEAST_STD), [0.1, 0.5, 0.9])
-    return Null(float(middle) + _SHORT, float(max(high - low, 1e-3) / _NORMAL_80))
+    middle, spread = middle_and_spread((best - mean) / np.maximum(std, LEAST_STD))
+    return Null(middle + _SHORT, max(spread, 1e-3 / _NORMAL_80))
+
+
+def middle_and_spread(scores: Floats | _Wide) -> tuple[float, float]:
+    """Median, and standard deviation as the middle four fifths tell it."""
+    low, middle, high = np.quantile(scores, [0.1, 0.5, 0.9])
+    return float(middle), float(high - low) / _NORMAL_80

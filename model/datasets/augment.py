@@ -32,6 +32,8 @@ class AugmentConfig:
     """Of the absent ones, how many are asked another sentence."""
     almost: float = 0.5
     """Of the other sentences, how many are almost right, where there are such."""
+    hard: float = 0.1
+    """Samples beside which another video's window stands that a search would bring as well."""
 
 
 def blend(donor: Array, host_mean: Array) -> Array:

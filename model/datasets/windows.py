@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from .augment import AugmentConfig, Edges, gaps, paste, pieces, roll
 from .features import Features, step_seconds
+from .hard_windows import HardWindow
 from .records import Record
 
 Array = npt.NDArray[np.float32]
@@ -41,6 +42,8 @@ class Sample:
     """float32 [T], 0 to 1; zero outside moments."""
     rated: bool
     """Saliency was rated by people rather than filled from the moments."""
+    rival: Array | None = None
+    """float32 [T, D]: another video's window that looks right for the sentence and is not."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class Batch:
     """bool [B]."""
     present: Tensor
     """bool [B]."""
+    rival_of: Tensor
+    """int64 [R]: the last R rows are rivals of these, with the same sentences."""
     step_s: float
 
     def to(self, device: torch.device | str) -> Batch:
@@ -100,6 +105,7 @@ class MomentDataset(Dataset[Sample]):
         augment: Changes for training; None serves the records as they are.
         seed: Seed of all random choices.
         hull: The one target is the stretch from the first start to the last end.
+        hard: For each record, other videos' windows that a search would bring.
     """
 
     def __init__(
@@ -110,7 +116,9 @@ class MomentDataset(Dataset[Sample]):
         augment: AugmentConfig | None = None,
         seed: int = 0,
         hull: bool = False,
+        hard: Sequence[Sequence[HardWindow]] = (),
     ) -> None:
+        self._hard = hard
         self.records = tuple(map(_hull, records)) if hull else tuple(records)
         self._features = features
         self._window_s = window_s
@@ -206,8 +214,21 @@ class MomentDataset(Dataset[Sample]):
             frames, edges, saliency = roll(sample.frames, sample.edges, sample.saliency, rng)
             sample = replace(sample, frames=frames, edges=edges, saliency=saliency)
         if touched[2] < config.absent:
-            sample = self._absent(sample, number, rng, by_sentence=touched[3] < config.by_sentence)
-        return sample
+            return self._absent(sample, number, rng, by_sentence=touched[3] < config.by_sentence)
+        return self._beside(sample, number, rng)
+
+    def _beside(self, sample: Sample, number: int, rng: np.random.Generator) -> Sample:
+        """The sample with a window beside it that looks right for its sentence and is not."""
+        hard = self._hard[number] if self._hard else ()
+        if not hard or rng.random() >= self._augment_hard:
+            return sample
+        rival = hard[int(rng.integers(len(hard)))]
+        frames = self._features.video(rival.video)
+        length = min(len(sample.frames), len(frames))
+        at = min(int(rival.at_s / sample.step_s), len(frames) - 1)
+        low, high = max(0, at - length + 1), min(at, len(frames) - length)
+        first = int(rng.integers(low, high + 1))
+        return replace(sample, rival=frames[first : first + length])
 
     def _absent(
         self, sample: Sample, number: int, rng: np.random.Generator, by_sentence: bool
@@ -229,6 +250,10 @@ class MomentDataset(Dataset[Sample]):
     @property
     def _augment_almost(self) -> float:
         return 0.0 if self._augment is None else self._augment.almost
+
+    @property
+    def _augment_hard(self) -> float:
+        return 0.0 if self._augment is None else self._augment.hard
 
     def _over(
         self,
@@ -320,6 +345,8 @@ def collate(samples: Sequence[Sample]) -> Batch:
     steps = {sample.step_s for sample in samples}
     if len(steps) != 1:
         raise ValueError(f"one batch, several sampling rates: {sorted(steps)}")
+    rival_of = [row for row, sample in enumerate(samples) if sample.rival is not None]
+    samples = [*samples, *(_as_sample(samples[row]) for row in rival_of)]
     frames, frame_mask = _padded([sample.frames for sample in samples])
     tokens, token_mask = _padded([sample.tokens for sample in samples])
     spans, span_mask = _padded(
@@ -338,8 +365,16 @@ def collate(samples: Sequence[Sample]) -> Batch:
         saliency=saliency[..., 0],
         rated=torch.tensor([sample.rated for sample in samples]),
         present=torch.tensor([bool(sample.edges) for sample in samples]),
+        rival_of=torch.tensor(rival_of, dtype=torch.long),
         step_s=samples[0].step_s,
     )
+
+
+def _as_sample(sample: Sample) -> Sample:
+    """A sample's rival as one of its own, in which the event is not there."""
+    assert sample.rival is not None  # noqa: S101 - chosen by the caller
+    nowhere = np.zeros(len(sample.rival), np.float32)
+    return replace(sample, frames=sample.rival, edges=[], saliency=nowhere, rival=None)
 
 
 def _padded(arrays: list[Array]) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.types import Picture, Vectors
+from index.vectors.everyday import LEAST_STD, RIVALS, Yardstick, middle_and_spread
 
 from ..siglip.encoder import SiglipEncoder
 from ..siglip.route import AGREEMENT
@@ -83,6 +84,22 @@ class Matches:
 
 
 @dataclass(frozen=True)
+class Usual:
+    """How the best of all pictures answers sentences that are about none of them, and right ones.
+
+    Median and spread each, in standard deviations of a sentence's scores over the pictures;
+    scores are compared with everyday sentences, as a search compares them.
+    """
+
+    together: tuple[float, float]
+    """Everyday sentences several at once: what a search takes for the usual best."""
+    alone: tuple[float, float]
+    """The same everyday sentences one at a time."""
+    right: tuple[float, float]
+    """The pictures' own sentences."""
+
+
+@dataclass(frozen=True)
 class Look:
     """What a look at a model showed."""
 
@@ -97,16 +114,25 @@ class Look:
     """Form of the vision tower that ran; empty where this machine remembers none."""
     agreement: float
     """Least cosine between that form's vectors and those of plain float32."""
+    usual: Usual | None
+    """None where there is no bank of everyday sentences."""
     troubles: tuple[Trouble, ...]
     """What is wrong, the likeliest cause first."""
 
 
-def look(encoder: SiglipEncoder, drawings: Sequence[Drawing], *, thorough: bool = True) -> Look:
+def look(
+    encoder: SiglipEncoder,
+    drawings: Sequence[Drawing],
+    bank: Vectors | None = None,
+    *,
+    thorough: bool = True,
+) -> Look:
     """Lets a model match drawings with their sentences.
 
     Args:
         encoder: The model.
         drawings: At least two.
+        bank: Everyday sentences, as `encode_everyday` returns them.
         thorough: Compares the form that runs with plain float32 on the drawings, and tries
             causes where the model does badly.
 
@@ -130,8 +156,27 @@ def look(encoder: SiglipEncoder, drawings: Sequence[Drawing], *, thorough: bool 
         length=encoder.tokenizer.max_length,
         form="" if form is None else form.name,
         agreement=agreement,
+        usual=_usual(bank, sentences, seen),
         troubles=_troubles(encoder, drawings, pictures, sentences, seen, thorough, agreement),
     )
+
+
+def _usual(bank: Vectors | None, sentences: Vectors, seen: Vectors) -> Usual | None:
+    if bank is None or not len(bank) or not np.isfinite(seen).all():
+        return None
+    yardstick = Yardstick(bank)
+    _, together = yardstick.measure(seen)
+    alone, right = (
+        np.stack([yardstick.rivals.scores(seen, sentence) for sentence in some], axis=1)
+        for some in (bank[RIVALS:], sentences)
+    )
+    return Usual(*(_best_of(scores) for scores in (together, alone, right)))
+
+
+def _best_of(scores: Floats) -> tuple[float, float]:
+    """Of each question's best picture, from float32 [pictures, questions]."""
+    spread = np.maximum(scores.std(axis=0), LEAST_STD)
+    return middle_and_spread((scores.max(axis=0) - scores.mean(axis=0)) / spread)
 
 
 def _troubles(

@@ -26,7 +26,7 @@ LOOKED_AT = 8
 """Windows, those with the best frames, that are localized for a sentence."""
 MOST_QUERIES = 60
 _WINDOW_S = 150.0
-_RIGHT_IOU = 0.5
+RIGHT_IOU = 0.5
 _SHIPPED = 10.0
 """Hits by which the shipped share counts beside the measured one."""
 _SURE = 2.0
@@ -72,21 +72,17 @@ def check_on_archive(
         None where it cannot be told: frames and sentences of different spaces, too few
         sentences, or a single window.
     """
-    asked = _without_repeats(records, features)
-    bank = _bank(learned, {record.query for record in records}, features)
-    if bank is None or not asked or features.video(asked[0].video).shape[1] != bank.shape[1]:
+    archive = archive_of(records, learned, features)
+    if archive is None:
         return None
-    archive = _Archive(asked, Yardstick(bank), features)
-    if len(archive.windows) < 2:
-        return None
-    chosen = np.linspace(0, len(asked) - 1, min(len(asked), MOST_QUERIES)).astype(int)
+    chosen = archive.some(MOST_QUERIES)
     ious = np.array(
         [
-            [archive.first_iou(one, asked[n]) for one in (localizer, TrainingFreeLocalizer())]
-            for n in chosen
+            [archive.first_iou(one, record) for one in (localizer, TrainingFreeLocalizer())]
+            for record in chosen
         ]
     )
-    right = (ious >= _RIGHT_IOU).astype(np.float64)
+    right = (ious >= RIGHT_IOU).astype(np.float64)
     gain = right[:, 0] - right[:, 1]
     placed = float((ious[:, 0] > 0).sum())
     cut = (float(right[:, 0].sum()) + _SHIPPED * Standing().cut) / (placed + _SHIPPED)
@@ -102,10 +98,43 @@ def check_on_archive(
     )
 
 
-class _Archive:
+def archive_of(
+    records: Sequence[Record], learned: Sequence[Record], features: Features
+) -> HeldOutArchive | None:
+    """The archive of some records, with sentences that were learned as everyday ones.
+
+    Args:
+        records: Held out.
+        learned: What a model was trained on.
+        features: Vectors of both.
+
+    Returns:
+        None where frames and sentences lie in different spaces, and where there are too few
+        sentences or a single window.
+    """
+    asked = _without_repeats(records, features)
+    bank = _bank(learned, {record.query for record in records}, features)
+    if bank is None or not asked or features.video(asked[0].video).shape[1] != bank.shape[1]:
+        return None
+    archive = HeldOutArchive(asked, Yardstick(bank), features)
+    return archive if len(archive.windows) >= 2 else None
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a search for one sentence looks at."""
+
+    sentence: Sentence
+    background: Background
+    numbers: list[int]
+    """Of the windows, the one with the best frame first."""
+
+
+class HeldOutArchive:
     """All windows of some records, with what is usual among them."""
 
     def __init__(self, records: Sequence[Record], yardstick: Yardstick, features: Features) -> None:
+        self.records = tuple(records)
         self._features = features
         self.windows: list[Window] = []
         self._places: list[tuple[str, float]] = []
@@ -131,29 +160,48 @@ class _Archive:
         lengths = [len(window.vectors) for window in self.windows]
         self._starts: npt.NDArray[np.intp] = np.cumsum([0, *lengths[:-1]])
 
-    def first_iou(self, localizer: Localizer, record: Record) -> float:
-        """Best IoU of the first hit of a search for a record's sentence with its moments."""
+    def some(self, most: int) -> list[Record]:
+        """Up to so many of the records, evenly spread."""
+        chosen = np.linspace(0, len(self.records) - 1, min(len(self.records), most)).astype(int)
+        return [self.records[n] for n in chosen]
+
+    def video(self, number: int) -> str:
+        """The video that a window was cut from."""
+        return self._places[number][0]
+
+    def look(self, record: Record, count: int) -> Looked:
+        """The windows that a search for a record's sentence would look at first."""
         tokens, pooled = self._features.sentence(record.qid)
         sentence = Sentence(record.query, np.asarray(pooled, np.float32), tokens)
         scores = self._frames @ self._rivals.direction(sentence.pooled) - self._taken_off
-        nearest = np.argsort(-np.maximum.reduceat(scores, self._starts))[:LOOKED_AT]
+        nearest = np.argsort(-np.maximum.reduceat(scores, self._starts))[:count]
         background = Background(
             float(scores.mean()), float(scores.std()), len(scores), self._frames.mean(axis=0),
             rivals=self._rivals, null=self._null,
         )  # fmt: skip
-        windows = [self.windows[n] for n in nearest]
-        answers = localizer.localize_all(windows, sentence, background)
+        return Looked(sentence, background, nearest.tolist())
+
+    def first_iou(self, localizer: Localizer, record: Record) -> float:
+        """Best IoU of the first hit of a search for a record's sentence with its moments."""
+        looked = self.look(record, LOOKED_AT)
+        windows = [self.windows[n] for n in looked.numbers]
+        answers = localizer.localize_all(windows, looked.sentence, looked.background)
         found = [
-            (proposal.score, self._places[n], proposal.span)
-            for n, answer in zip(nearest, answers, strict=True)
+            (proposal.score, n, proposal.span)
+            for n, answer in zip(looked.numbers, answers, strict=True)
             for proposal in answer.spans
         ]
         if not found:
             return 0.0
-        _, (video, first_s), span = max(found, key=lambda hit: hit[0])
-        here = Span(span.start_s + first_s, span.end_s + first_s)
+        _, number, span = max(found, key=lambda hit: hit[0])
+        return self.iou(number, span, record)
+
+    def iou(self, number: int, span: Span, record: Record) -> float:
+        """Best IoU of a span of a window with a record's moments."""
+        video, first_s = self._places[number]
         if video != record.video:
             return 0.0
+        here = Span(span.start_s + first_s, span.end_s + first_s)
         return max(here.iou(Span(*window)) for window in record.windows)
 
 

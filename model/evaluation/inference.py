@@ -18,7 +18,7 @@ from ..grounding.decoding import DecodeConfig, Decoded, decode
 from ..grounding.grounder import Grounder
 from ..grounding.logistic import sigmoid
 from ..grounding.overlap import suppress
-from ..siglip.precision import autocast
+from ..hardware.precision import autocast
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

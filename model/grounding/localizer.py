@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,18 @@ AT_ONCE = 48
 """Windows in one batch: as many as a search looks at."""
 QUALITY_DEVIATIONS = 0.3
 """Standard deviations that a span e times less likely than the best of its window is behind."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One proposed moment and what speaks for it."""
+
+    span: Span
+    deviations: float
+    """Its best frame's score above the library's mean for the sentence, in standard deviations,
+    less what the model holds against its edges."""
+    said: float
+    """The model's logit that the event is in the window."""
 
 
 class TrainedLocalizer:
@@ -179,6 +191,29 @@ class TrainedLocalizer:
         )
         return Localization(spans, answer.saliency.astype(np.float32))
 
+    def claims(
+        self, windows: Sequence[Window], sentence: Sentence, background: Background
+    ) -> list[list[Claim]]:
+        """What speaks for the moments of each window, before it is weighed."""
+        return [
+            [] if answer is None else self._claims_of(answer, window, sentence, background)
+            for answer, window in zip(self._decoded(windows, sentence), windows, strict=True)
+        ]
+
+    def _claims_of(
+        self, answer: Decoded, window: Window, sentence: Sentence, background: Background
+    ) -> list[Claim]:
+        scores = background.scores(window.vectors, sentence.pooled).astype(np.float64)
+        deviations = (scores - background.mean) / background.std
+        best = max(float(answer.scores[0]), MIN_PROBABILITY) if len(answer.scores) else 1.0
+        told = []
+        for span, quality, (first, last) in self._in_seconds(answer, window):
+            inside = deviations[int(first) : max(int(first) + 1, math.ceil(last))]
+            behind = math.log(max(quality, MIN_PROBABILITY) / best)
+            stands = float(inside.max()) + QUALITY_DEVIATIONS * behind
+            told.append(Claim(span, stands, answer.presence))
+        return told
+
     def _standing(
         self,
         answer: Decoded,
@@ -190,18 +225,17 @@ class TrainedLocalizer:
         """Spans judged by how their best frame stands among the whole library's.
 
         What the model says of presence it learned within single windows, and the best of a
-        library's many windows looks better than one; it says where, the library says whether.
+        library's many windows looks better than one; it is heard as far as it helped to search
+        held-out windows (`model.evaluation.evidence`).
         """
-        scores = background.scores(window.vectors, sentence.pooled).astype(np.float64)
-        deviations = (scores - background.mean) / background.std
-        best = max(float(answer.scores[0]), MIN_PROBABILITY) if len(answer.scores) else 1.0
-        spans = []
-        for span, quality, (first, last) in self._in_seconds(answer, window):
-            inside = deviations[int(first) : max(int(first) + 1, math.ceil(last))]
-            behind = math.log(max(quality, MIN_PROBABILITY) / best)
-            stands = float(inside.max()) + QUALITY_DEVIATIONS * behind
-            score = self.standing.ranking(stands, null)
-            spans.append(ScoredSpan(span, score, self.standing.presence(stands, null)))
+        spans = [
+            ScoredSpan(
+                one.span,
+                self.standing.ranking(one.deviations, null, one.said),
+                self.standing.presence(one.deviations, null, one.said),
+            )
+            for one in self._claims_of(answer, window, sentence, background)
+        ]
         spans.sort(key=lambda proposal: -proposal.score)
         return Localization(tuple(spans), answer.saliency.astype(np.float32))
 

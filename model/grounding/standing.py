@@ -6,6 +6,9 @@ Whether the best frame is the right one is then a matter of two densities: that 
 score where nothing is to be found, which the library shows, and that of a scene that was
 asked for, which lies about as many deviations above a sentence's usual score whatever the
 size of the library.
+
+A trained model that was measured on held-out windows, searched together, may be heard beside
+that, with the weight that it earned there.
 """
 
 from __future__ import annotations
@@ -44,6 +47,15 @@ class Standing:
     """Added to them; likewise."""
     cut: float = 0.92
     """Share of the moments at the right place that are cut out well: nothing is surer."""
+    trust: float = 0.0
+    """Log-odds of a deviation of what the model itself says of the window; 0 where that does
+    not help a search."""
+    usual: float = 0.0
+    """What it says in doubtful cases, a logit."""
+    varies: float = 1.0
+    """How far what it says differs among first hits."""
+    bound: float = 2.0
+    """Deviations beyond which the model is not heard."""
 
     def log_odds(self, deviations: float, null: Null) -> float:
         """Log-odds that the best moment is the right one, before slope and shift.
@@ -67,13 +79,27 @@ class Standing:
         wrong = _log_density(value, null.middle, null.spread) + math.log(beaten + 1 - self.share)
         return right - wrong
 
-    def presence(self, deviations: float, null: Null) -> float:
-        """What people are told, 0 to 1."""
-        return self.cut * sigmoid(self.slope * self.log_odds(deviations, null) + self.shift)
+    def heard(self, said: float) -> float:
+        """What a model says of a window, in deviations from what it says in doubt, bounded."""
+        return max(-self.bound, min(self.bound, (said - self.usual) / self.varies))
 
-    def ranking(self, deviations: float, null: Null) -> float:
+    def presence(self, deviations: float, null: Null, said: float | None = None) -> float:
+        """What people are told, 0 to 1.
+
+        Args:
+            deviations: As for `log_odds`.
+            null: Likewise.
+            said: A trained model's own logit that the event is in the window.
+        """
+        return self.cut * sigmoid(self.slope * self._odds(deviations, null, said) + self.shift)
+
+    def ranking(self, deviations: float, null: Null, said: float | None = None) -> float:
         """What moments are ranked by: as `presence` does, and on where that ends."""
-        return self.slope * self.log_odds(deviations, null) + _RISE * deviations
+        return self.slope * self._odds(deviations, null, said) + _RISE * deviations
+
+    def _odds(self, deviations: float, null: Null, said: float | None) -> float:
+        odds = self.log_odds(deviations, null)
+        return odds if said is None else odds + self.trust * self.heard(said)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that `standing_from_json` reads."""
@@ -92,7 +118,8 @@ def standing_from_json(values: dict[str, Any]) -> Standing:
         if values["kind"] != KIND or not all(map(math.isfinite, numbers.values())):
             raise ValueError("it is of another kind or holds no numbers")
         if (
-            min(standing.spread, standing.slope) <= 0
+            min(standing.spread, standing.slope, standing.varies) <= 0
+            or min(standing.trust, standing.bound) < 0
             or not 0 < standing.share < 1
             or not (0 < standing.cut <= 1)
         ):

@@ -16,9 +16,9 @@ from typing import Any
 from index.errors import ModelError
 from index.files import digest_file
 
+from ..hub.weights import PICKLE_ENDINGS, Array, Shape, Weights, read_json
 from . import text as siglip_text
 from . import vision as siglip_vision
-from .weights import PICKLE_ENDINGS, Array, Shape, Weights, read_json
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"

@@ -16,15 +16,15 @@ from typing import Any, TypeVar
 from index.errors import ModelError
 from index.types import EmbeddingSpace
 
+from ..hub.files import check_complete
+from ..hub.sources import CONFIG_FILE, PROCESSOR_FILES, ModelFiles, ModelSource, hub_source
+from ..hub.weights import Array, Weights, damaged, read_json
 from .adapter import Adapter, add_lora, open_adapter
-from .hub import check_complete
 from .identity import folder_digest, snapshot_digest
 from .preprocess import RESAMPLING, ResizePicture
-from .sources import CONFIG_FILE, PROCESSOR_FILES, ModelFiles, ModelSource, hub_source
 from .text import TextConfig, TextTower
 from .tokens import SentenceTokenizer
 from .vision import VisionConfig
-from .weights import Array, Weights, damaged, read_json
 
 __all__ = ["PRESETS", "Backbone", "add_lora", "default_preset", "lasting_spec", "source_of"]
 
@@ -182,8 +182,8 @@ class Backbone:
         """The text tower; touches no weight of the vision tower."""
         return TextTower(self.weights, self.text, self._adapted)
 
-    def read_vision(self, name: str) -> Array:
-        """One weight of the vision tower, adapter applied."""
+    def read(self, name: str) -> Array:
+        """One weight of either tower, adapter applied."""
         return self._adapted(name, self.weights.array(name))
 
     def check_vision(self) -> None:

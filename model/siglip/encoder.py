@@ -7,7 +7,7 @@ sentence loads the text tower alone, pictures load the vision tower alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,17 +17,17 @@ import numpy as np
 from index.errors import ModelError
 from index.types import EmbeddingSpace, Picture, Sentence, Vectors
 
+from ..hardware.device_errors import device_failure, is_out_of_memory
+from ..hub.files import ModelStatus, find_files
+from ..hub.files import model_status as status_of_source
+from ..hub.sources import ModelSource, Note, Progress
+from ..hub.weights import Array
 from .backbone import Backbone, default_preset, source_of
 from .cores import decode_workers
-from .device_errors import device_failure, is_out_of_memory
-from .hub import ModelStatus, find_files
-from .hub import model_status as status_of_source
 from .preprocess import ResizePicture
-from .sources import ModelSource, Note, Progress
 from .text import TextTower
-from .tokens import SentenceTokenizer
+from .tokens import SentenceTokenizer, Tokens
 from .vision import VisionTower, normalised
-from .weights import Array
 
 if TYPE_CHECKING:
     from .route import Form
@@ -103,7 +103,7 @@ class SiglipEncoder:
     def __init__(
         self, backbone: Backbone, *, device: str | None = None, threads: int | None = None
     ) -> None:
-        from .route import check_device
+        from ..hardware.devices import check_device
 
         check_device(device)
         self._backbone = backbone
@@ -129,7 +129,7 @@ class SiglipEncoder:
     def device(self) -> str:
         """Where pictures are encoded; imports torch when it has to choose."""
         if self._wanted_device is None:
-            from .route import best_device
+            from ..hardware.devices import best_device
 
             self._wanted_device = best_device()
         return self._wanted_device
@@ -221,14 +221,31 @@ class SiglipEncoder:
         """
         tokenizer, tower = self._text_parts()
         tokens = tokenizer(text)
-        pooled, states = tower(tokens.ids)
-        vectors, words = _unit(pooled[None])[0], _unit(states[: tokens.valid])
-        if not (np.isfinite(vectors).all() and np.isfinite(words).all()):
-            raise ModelError(
-                "The model gave a vector that is no number (NaN, infinite or zero).",
-                "Check the model with 'gz doctor'.",
-            )
-        return Sentence(text, vectors, words, tokens.unread)
+        return _sentence(text, tokens, tower(tokens.ids)[1])
+
+    def encode_sentences(
+        self, texts: Sequence[str], watch: Callable[[float], None] = lambda _: None
+    ) -> list[Sentence]:
+        """Many sentences, several times as fast as one by one.
+
+        They may be computed in bfloat16: a vector then points where that of `encode_sentence`
+        does (their cosine was measured as 0.9999), but is not the same to the last bit.
+
+        Args:
+            texts: The sentences.
+            watch: Told the share that is done, 0 to 1.
+
+        Raises:
+            UsageError: A sentence is empty.
+            ModelError: The text tower cannot be loaded, or gives no numbers.
+        """
+        from .many_sentences import states_of_many
+
+        tokenizer, tower = self._text_parts()
+        tokens = [tokenizer(text) for text in texts]
+        ids = np.stack([each.ids for each in tokens])
+        states = states_of_many(self._backbone, tower, ids, self._threads, watch)
+        return [_sentence(*each) for each in zip(texts, tokens, states, strict=True)]
 
     def _text_parts(self) -> tuple[SentenceTokenizer, TextTower]:
         if self._text is None:
@@ -302,6 +319,21 @@ class SiglipEncoder:
                 "Close other programs, use --device cpu, or a smaller --model.",
             )
         self._batch_size = size // 2
+
+
+def _sentence(text: str, tokens: Tokens, states: Array) -> Sentence:
+    """A sentence of its tokens' last states, float32 [L, D]; the last of them is the pooled one.
+
+    Raises:
+        ModelError: They are no numbers.
+    """
+    pooled, words = _unit(states[-1:])[0], _unit(states[: tokens.valid])
+    if not (np.isfinite(pooled).all() and np.isfinite(words).all()):
+        raise ModelError(
+            "The model gave a vector that is no number (NaN, infinite or zero).",
+            "Check the model with 'gz doctor'.",
+        )
+    return Sentence(text, pooled, words, tokens.unread)
 
 
 def _unit(vectors: Array) -> Vectors:

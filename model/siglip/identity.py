@@ -15,9 +15,9 @@ from typing import Any
 
 from index.files import digest_file, sha256_file
 
-from .hub import check_complete
+from ..hub.files import check_complete
+from ..hub.sources import CONFIG_FILE, TOKENIZER_FILE
 from .memory import recall, remember
-from .sources import CONFIG_FILE, TOKENIZER_FILE
 from .tokens import SETTINGS_FILES, deciding_settings
 
 _WORTH_REMEMBERING_BYTES = 50_000_000

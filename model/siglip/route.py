@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from index.errors import UsageError
-
+from ..hardware.device_errors import device_failure, is_out_of_memory
 from .backbone import Backbone
 from .cores import tower_threads
-from .device_errors import device_failure, is_out_of_memory
 from .memory import recall, remember
 from .vision import PackedTower, ReferenceTower, VisionTower, normalised
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 AGREEMENT = 0.999
 """Smallest cosine to the reference that a faster form must reach on every trial picture."""
 
-_DEVICES = ("cpu", "cuda", "mps")
 _REFERENCE = "reference float32"
 
 
@@ -38,30 +35,6 @@ class Form:
     """Layout and number type, such as ``packed bfloat16``."""
     agreement: float
     """Least cosine to the float32 reference over the trial pictures; 1 for the reference."""
-
-
-def check_device(device: str | None) -> None:
-    """Raises UsageError for a device that has no meaning or is not in this machine."""
-    if device is None or device == "cpu":
-        return
-    kind, _, number = device.partition(":")
-    if kind not in _DEVICES or (number and not (kind == "cuda" and number.isdecimal())):
-        raise UsageError(f"There is no device {device!r}.", "Use cpu, cuda, cuda:1 or mps.")
-    import torch
-
-    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
-        raise UsageError(f"This machine, or its torch, has no {device}.", "Use --device cpu.")
-    if kind == "mps" and not torch.backends.mps.is_available():
-        raise UsageError("This machine, or its torch, has no Metal device.", "Use --device cpu.")
-
-
-def best_device() -> str:
-    """``cuda`` where it works, else ``mps``, else ``cpu``."""
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def load_vision_tower(backbone: Backbone, device: str, threads: int | None) -> VisionTower:
@@ -88,7 +61,7 @@ def load_reference(backbone: Backbone, device: str) -> VisionTower:
     """The tower in plain float32, which every other form has to agree with."""
     import torch
 
-    return ReferenceTower(backbone.read_vision, backbone.vision, torch.float32, device)
+    return ReferenceTower(backbone.read, backbone.vision, torch.float32, device)
 
 
 def known_form(backbone: Backbone, device: str) -> Form | None:
@@ -138,7 +111,7 @@ def _candidates(backbone: Backbone, device: str) -> dict[str, Callable[[], Visio
     """Forms worth trying, fastest first; which is fastest was measured, see the benchmark."""
     import torch
 
-    read, config = backbone.read_vision, backbone.vision
+    read, config = backbone.read, backbone.vision
 
     forms: dict[str, Callable[[], VisionTower]] = {}
 
@@ -152,7 +125,7 @@ def _candidates(backbone: Backbone, device: str) -> dict[str, Callable[[], Visio
         forms["reference float16"] = reference(torch.float16)
         return forms
     packs = device == "cpu" and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    if device == "mps" or _cpu_has_bfloat16():
+    if device == "mps" or cpu_has_bfloat16():
         if packs:
             forms["packed bfloat16"] = lambda: PackedTower(read, config, torch.bfloat16)
         forms["reference bfloat16"] = reference(torch.bfloat16)
@@ -161,7 +134,7 @@ def _candidates(backbone: Backbone, device: str) -> dict[str, Callable[[], Visio
     return forms
 
 
-def _cpu_has_bfloat16() -> bool:
+def cpu_has_bfloat16() -> bool:
     """True where the processor multiplies bfloat16 itself; elsewhere it is slower than float32."""
     import torch
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .weights import Array, Shape, Weights
+from ..hub.weights import Array, Shape, Weights
 
 PREFIX = "text_model."
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from index.errors import ModelError, UsageError
 
-from .sources import TOKENIZER_FILE
-from .weights import damaged, read_json
+from ..hub.sources import TOKENIZER_FILE
+from ..hub.weights import damaged, read_json
 
 SETTINGS_FILES = ("tokenizer_config.json", "special_tokens_map.json")
 

@@ -13,8 +13,18 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..hub.weights import Array, Shape
+from .packed import (
+    PackedBlock,
+    PackedWeights,
+    attended,
+    normed,
+    packed,
+    product,
+    product_added,
+    split_heads,
+)
 from .text import block_shapes
-from .weights import Array, Shape
 
 if TYPE_CHECKING:
     import torch
@@ -135,145 +145,59 @@ def transformers_tower(read: ReadTensor, config: VisionConfig) -> torch.nn.Modul
 
 
 class PackedTower:
-    """The same tower with weights laid out once for the CPU's matrix kernels.
-
-    Fewer and larger products (queries, keys and values in one; patches as a product), the
-    activation inside the product before it, the residual inside the one after it.
-    """
+    """The same tower of packed blocks, its patches taken as a product too."""
 
     def __init__(self, read: ReadTensor, config: VisionConfig, dtype: torch.dtype) -> None:
         self.dtype = dtype
         self._config = config
-        self._read = read
-        wide = config.hidden_size
-        patches = self._tensor("embeddings.patch_embedding.weight").reshape(wide, -1)
-        self._patches = self._packed(patches, self._tensor("embeddings.patch_embedding.bias"))
-        self._positions = self._tensor("embeddings.position_embedding.weight")
+        weights = PackedWeights(read, PREFIX, dtype)
+        patches = weights.tensor("embeddings.patch_embedding.weight")
+        self._patches = packed(
+            patches.reshape(config.hidden_size, -1),
+            weights.tensor("embeddings.patch_embedding.bias"),
+        )
+        self._positions = weights.tensor("embeddings.position_embedding.weight")
         self._blocks = [
-            self._pack_block(f"encoder.layers.{block}.")
-            for block in range(config.num_hidden_layers)
+            PackedBlock(weights, number, config.num_attention_heads, config.layer_norm_eps)
+            for number in range(config.num_hidden_layers)
         ]
-        self._last_norm = self._norm_weights("post_layernorm")
-        self._pack_head()
-        del self._read
+        self._last_norm = weights.norm("post_layernorm")
+        self._pack_head(weights)
 
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
         """float [B, 3, H, W] to [B, D], not normalised."""
         states = self._embed(pixels.to(self.dtype))
         for block in self._blocks:
-            states = self._block(block, states)
-        return self._pool(self._norm(self._last_norm, states))
+            states = block(states)
+        return self._pool(normed(self._last_norm, states, self._config.layer_norm_eps))
 
     def _embed(self, pixels: torch.Tensor) -> torch.Tensor:
         grid, patch = self._config.grid, self._config.patch_size
         used = grid * patch  # a picture's last pixels are dropped when they fill no patch
         cells = pixels[:, :, :used, :used].reshape(-1, 3, grid, patch, grid, patch)
         cells = cells.permute(0, 2, 4, 1, 3, 5).reshape(-1, grid * grid, 3 * patch * patch)
-        return _product(cells, self._patches) + self._positions  # [B, P, D]
-
-    def _block(self, block: _Block, states: torch.Tensor) -> torch.Tensor:
-        qkv = _product(self._norm(block.norm1, states), block.qkv)
-        q, k, v = (self._split(part) for part in qkv.chunk(3, dim=-1))
-        states = _product_added(self._attend(q, k, v), block.out, states)
-        inner = _product(self._norm(block.norm2, states), block.fc1, gelu=True)
-        return _product_added(inner, block.fc2, states)
+        return product(cells, self._patches) + self._positions  # [B, P, D]
 
     def _pool(self, states: torch.Tensor) -> torch.Tensor:
-        k, v = (self._split(part) for part in _product(states, self._head_kv).chunk(2, dim=-1))
+        k, v = (self._split(part) for part in product(states, self._head_kv).chunk(2, dim=-1))
         q = self._split(self._head_query.expand(len(states), 1, -1))
-        pooled = _product(self._attend(q, k, v), self._head_out)  # [B, 1, D]
-        inner = _product(self._norm(self._head_norm, pooled), self._head_fc1, gelu=True)
-        return _product_added(inner, self._head_fc2, pooled)[:, 0]
-
-    def _attend(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        from torch.nn.functional import scaled_dot_product_attention
-
-        return scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        pooled = product(attended(q, k, v), self._head_out)  # [B, 1, D]
+        again = normed(self._head_norm, pooled, self._config.layer_norm_eps)
+        inner = product(again, self._head_fc1, gelu=True)
+        return product_added(inner, self._head_fc2, pooled)[:, 0]
 
     def _split(self, states: torch.Tensor) -> torch.Tensor:
-        heads = self._config.num_attention_heads
-        return states.reshape(*states.shape[:2], heads, -1).transpose(1, 2)  # [B, heads, P, D/h]
+        return split_heads(states, self._config.num_attention_heads)
 
-    def _norm(self, weights: _Pair, states: torch.Tensor) -> torch.Tensor:
-        from torch.nn.functional import layer_norm
-
-        return layer_norm(states, states.shape[-1:], *weights, self._config.layer_norm_eps)
-
-    def _pack_block(self, prefix: str) -> _Block:
-        import torch
-
-        names = [f"{prefix}self_attn.{name}_proj" for name in "qkv"]
-        qkv = self._packed(
-            torch.cat([self._tensor(f"{name}.weight") for name in names]),
-            torch.cat([self._tensor(f"{name}.bias") for name in names]),
-        )
-        return _Block(
-            self._norm_weights(f"{prefix}layer_norm1"),
-            qkv,
-            self._linear(f"{prefix}self_attn.out_proj"),
-            self._norm_weights(f"{prefix}layer_norm2"),
-            self._linear(f"{prefix}mlp.fc1"),
-            self._linear(f"{prefix}mlp.fc2"),
-        )
-
-    def _pack_head(self) -> None:
-        import torch
-
-        wide = self._config.hidden_size
-        weight = torch.from_numpy(np.array(self._read(f"{PREFIX}head.attention.in_proj_weight")))
-        bias = torch.from_numpy(np.array(self._read(f"{PREFIX}head.attention.in_proj_bias")))
-        probe = torch.from_numpy(np.array(self._read(f"{PREFIX}head.probe")))
+    def _pack_head(self, weights: PackedWeights) -> None:
+        wide, dtype = self._config.hidden_size, self.dtype
+        weight = weights.full("head.attention.in_proj_weight")
+        bias = weights.full("head.attention.in_proj_bias")
         # The question that the head asks is the same for every picture.
-        query = probe @ weight[:wide].T + bias[:wide]
-        self._head_query = query.to(self.dtype)  # [1, 1, D]
-        self._head_kv = self._packed(weight[wide:].to(self.dtype), bias[wide:].to(self.dtype))
-        self._head_out = self._linear("head.attention.out_proj")
-        self._head_norm = self._norm_weights("head.layernorm")
-        self._head_fc1 = self._linear("head.mlp.fc1")
-        self._head_fc2 = self._linear("head.mlp.fc2")
-
-    def _tensor(self, name: str) -> torch.Tensor:
-        import torch
-
-        return torch.from_numpy(np.ascontiguousarray(self._read(PREFIX + name))).to(self.dtype)
-
-    def _norm_weights(self, name: str) -> _Pair:
-        return self._tensor(f"{name}.weight"), self._tensor(f"{name}.bias")
-
-    def _linear(self, name: str) -> _Pair:
-        return self._packed(self._tensor(f"{name}.weight"), self._tensor(f"{name}.bias"))
-
-    def _packed(self, weight: torch.Tensor, bias: torch.Tensor) -> _Pair:
-        import torch
-
-        return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous()), bias
-
-
-_Pair = tuple["torch.Tensor", "torch.Tensor"]
-
-
-@dataclass(frozen=True)
-class _Block:
-    norm1: _Pair
-    qkv: _Pair
-    out: _Pair
-    norm2: _Pair
-    fc1: _Pair
-    fc2: _Pair
-
-
-def _product(states: torch.Tensor, packed: _Pair, gelu: bool = False) -> torch.Tensor:
-    import torch
-
-    activation, kind = ("gelu", "tanh") if gelu else ("none", "")
-    result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(states, *packed, activation, [], kind)
-    return result
-
-
-def _product_added(states: torch.Tensor, packed: _Pair, residual: torch.Tensor) -> torch.Tensor:
-    import torch
-
-    result: torch.Tensor = torch.ops.mkldnn._linear_pointwise.binary(
-        states, residual, *packed, "add"
-    )
-    return result
+        query = weights.full("head.probe") @ weight[:wide].T + bias[:wide]
+        self._head_query = query.to(dtype)  # [1, 1, D]
+        self._head_kv = packed(weight[wide:].to(dtype), bias[wide:].to(dtype))
+        self._head_out = weights.linear("head.attention.out_proj")
+        self._head_norm = weights.norm("head.layernorm")
+        self._head_fc1 = weights.linear("head.mlp.fc1")
+        self._head_fc2 = weights.linear("head.mlp.fc2")

@@ -27,8 +27,8 @@ from ..datasets.records import Record
 from ..datasets.windows import MomentDataset, collate
 from ..grounding.checkpoint import Checkpoint
 from ..grounding.grounder import Grounder
+from ..hardware.precision import autocast
 from ..siglip.backbone import Backbone, add_lora
-from ..siglip.precision import autocast
 from ..siglip.vision import normalised, transformers_tower
 from .losses import LossConfig, grounding_loss
 
@@ -80,7 +80,7 @@ class AdaptedTower(nn.Module):
         super().__init__()
         self._pictures = backbone.pictures
         self._name = backbone.files.name
-        tower = transformers_tower(backbone.read_vision, backbone.vision)
+        tower = transformers_tower(backbone.read, backbone.vision)
         self.adapted = add_lora(tower, blocks=blocks, r=rank).to(device)
         self._device = device
         self._split = backbone.vision.num_hidden_layers - blocks

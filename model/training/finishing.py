@@ -14,6 +14,7 @@ from index.types import EmbeddingSpace
 from ..datasets.features import Features
 from ..datasets.records import Record
 from ..evaluation.evaluate import presence_report
+from ..evaluation.evidence import weigh_evidence
 from ..evaluation.held_out_archive import check_on_archive
 from ..evaluation.inference import absent_answers, judged, predict
 from ..evaluation.metrics import evaluate_submission
@@ -21,7 +22,6 @@ from ..grounding.calibration import Judged, fit_temperature
 from ..grounding.checkpoint import Checkpoint, save_checkpoint
 from ..grounding.grounder import Grounder
 from ..grounding.localizer import TrainedLocalizer
-from ..grounding.standing import Standing
 from .card import write_card
 
 
@@ -89,12 +89,18 @@ def finish(
         out.resolve().name,
     )
     if write:
+        weighed = weigh_evidence(TrainedLocalizer(checkpoint, str(device)), val, learned, features)
+        if weighed is not None:
+            standing, evidence = weighed
+            training["evidence"] = evidence.to_json()
+            checkpoint = replace(checkpoint, standing=standing)
         archive = check_on_archive(
             TrainedLocalizer(checkpoint, str(device)), val, learned, features
         )
         if archive is not None:
             training["archive"] = archive.to_json()
-            checkpoint = replace(checkpoint, standing=Standing(cut=archive.cut))
+            standing = replace(checkpoint.standing, cut=archive.cut)
+            checkpoint = replace(checkpoint, standing=standing)
         save_checkpoint(out, checkpoint)
         write_card(out, checkpoint)
     return checkpoint

@@ -24,6 +24,8 @@ class LossConfig:
     ranking: float = 0.5
     contrast: float = 0.3
     presence: float = 0.5
+    rivals: float = 0.25
+    """Presence in the own window above that in another video's which looks right too."""
     proposed: int = 32
     """Candidates decoded from the model's own scores, the best ones."""
     sampled: int = 32
@@ -57,6 +59,8 @@ def grounding_loss(
         "presence": config.presence
         * functional.binary_cross_entropy_with_logits(grounding.presence, present.float()),
     }
+    if config.rivals and len(batch.rival_of):
+        terms["rivals"] = config.rivals * _rival_loss(grounding.presence, batch.rival_of)
     if config.inside:
         terms["inside"] = config.inside * _masked_bce(scores.inside, inside, mask)
     if config.saliency:
@@ -73,6 +77,11 @@ def grounding_loss(
         terms["ranking"] = config.ranking * (ranked * present).sum() / present.sum().clamp(min=1)
     terms["total"] = torch.stack(list(terms.values())).sum()
     return terms
+
+
+def _rival_loss(presence: Tensor, rival_of: Tensor) -> Tensor:
+    ahead = presence[rival_of] - presence[len(presence) - len(rival_of) :]
+    return functional.softplus(-ahead).mean()
 
 
 def candidates(grounding: Grounding, batch: Batch, config: LossConfig) -> Tensor:

@@ -59,7 +59,7 @@ def preset(name: str, dim: int, text_dim: int) -> Preset:
             presence=0.5,
             edge_sigma_s=0.0,
         )
-        augment = AugmentConfig(background=0.0, roll=0.0, absent=0.2, by_sentence=1.0)
+        augment = AugmentConfig(background=0.0, roll=0.0, absent=0.2, by_sentence=1.0, hard=0.0)
         return Preset(shape, TrainConfig(loss=loss, augment=augment, hull=True, rate=1e-4))
     raise UsageError(f"unknown preset {name!r}", f"one of {', '.join(PRESETS)}")
 

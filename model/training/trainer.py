@@ -22,12 +22,13 @@ from index.types import EmbeddingSpace
 
 from ..datasets.augment import AugmentConfig
 from ..datasets.features import FeatureFolders
+from ..datasets.hard_windows import hard_windows
 from ..datasets.records import Record
 from ..datasets.windows import Batch, JoinedDataset, MomentDataset
 from ..grounding.checkpoint import Checkpoint
 from ..grounding.grounder import Grounder, GrounderConfig
-from ..siglip.precision import autocast
-from ..siglip.route import check_device
+from ..hardware.devices import check_device
+from ..hardware.precision import autocast
 from .finishing import finish, official_metrics
 from .loading import batches_of, loading_processes
 from .losses import LossConfig, grounding_loss
@@ -204,8 +205,12 @@ class Trainer:
         # Moved before anything is derived from it: the average lies where the weights lie.
         self._objective = Objective(Grounder(shape), config.loss).to(self._accelerator.device)
         self._space = space
+        wanted = config.augment is not None and config.augment.hard > 0
+        hard = hard_windows(train, features, shape.window_s, config.seed) if wanted else ()
         parts = [
-            MomentDataset(train, source, window_s, config.augment, config.seed + k, config.hull)
+            MomentDataset(
+                train, source, window_s, config.augment, config.seed + k, config.hull, hard
+            )
             for k, (source, window_s) in enumerate(
                 [(features, shape.window_s)] + ([(fine, FINE_WINDOW_S)] if fine else [])
             )

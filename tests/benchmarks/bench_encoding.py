@@ -111,15 +111,15 @@ def run_form(name: str, folder: Path, pictures: list[np.ndarray], batch: int) ->
     """Our own preprocessing and encoder with one form of the tower."""
     import torch
 
+    from model.hub.files import find_files
     from model.siglip.backbone import Backbone, source_of
     from model.siglip.encoder import SiglipEncoder
-    from model.siglip.hub import find_files
     from model.siglip.vision import PackedTower, ReferenceTower
 
     backbone = Backbone(find_files(source_of(str(folder))))
     encoder = SiglipEncoder(backbone, device="cpu")
     dtype = torch.bfloat16 if name.endswith("bfloat16") else torch.float32
-    read, config = backbone.read_vision, backbone.vision
+    read, config = backbone.read, backbone.vision
     if name.startswith("packed"):
         encoder._vision = PackedTower(read, config, dtype)
     else:

@@ -26,8 +26,8 @@ from bench_index import peak_gb  # noqa: E402
 from full_size import model_spec, tell  # noqa: E402
 from media_factory import colour_video  # noqa: E402
 
+from model.hub.files import find_files  # noqa: E402
 from model.siglip.backbone import Backbone, source_of  # noqa: E402
-from model.siglip.hub import find_files  # noqa: E402
 
 
 def make_long(path: Path, minute: Path, minutes: int) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -168,6 +168,11 @@ class SimulatedEncoder:
         qid = self._qid.get(spoken(text))
         rows = self._other(text) if qid is None else self.asked.rows[qid]
         return Sentence(text, rows[0], rows[1:])
+
+    def encode_sentences(
+        self, texts: Sequence[str], watch: Callable[[float], None] = lambda _: None
+    ) -> list[Sentence]:
+        return [self.encode_sentence(text) for text in texts]
 
     @cached_property
     def language(self) -> Language:

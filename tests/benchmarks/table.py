@@ -174,6 +174,16 @@ def clips(facts: Facts) -> Iterator[Row]:
         )
 
 
+def screens(facts: Facts) -> Iterator[Row]:
+    for name, fact in facts.items():
+        yield (
+            f"reading the screen: words found of rendered slides, {name} (peak memory)",
+            f"{fact['word_recall']:.1%} ({fact['peak_mb']:.0f} MB)",
+            f"{fact['reads']} readings of {fact['slides']} slides, {fact['read_s']:.2f} s each",
+            f"{fact['times_real_time']:.0f}x real time a core",
+        )
+
+
 BENCHMARKS = {
     "sampling": Benchmark("bench_sampling.py --rounds 2", sampling),
     "encoding": Benchmark("bench_encoding.py --frames 32", encoding("base")),
@@ -195,6 +205,7 @@ BENCHMARKS = {
         "bench_find.py --frames 3600000 --dim 1152 --probes 256 948", find, long=True
     ),
     "clips": Benchmark("bench_clips.py", clips),
+    "screens": Benchmark("bench_screen.py", screens),
 }
 
 

@@ -54,8 +54,8 @@ def by_transformers(folder: Any, encoder: Any, pictures: list[Any]) -> tuple[Any
     import torch
     from transformers import AutoTokenizer, SiglipModel
 
+    from model.hub.files import find_files
     from model.siglip.backbone import Backbone, source_of
-    from model.siglip.hub import find_files
     from model.siglip.vision import normalised
 
     config = Backbone(find_files(source_of(str(folder)))).pictures

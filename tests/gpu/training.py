@@ -168,9 +168,9 @@ def adapter(ground: Ground, findings: Findings) -> None:
 
     from model.grounding.checkpoint import Checkpoint
     from model.grounding.grounder import Grounder, GrounderConfig
+    from model.hub.files import find_files
     from model.siglip.backbone import Backbone, source_of
     from model.siglip.encoder import load_encoder
-    from model.siglip.hub import find_files
     from model.training.finetune import (
         AdaptedFeatures,
         AdaptedTower,

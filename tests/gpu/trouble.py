@@ -186,9 +186,7 @@ def half_precision(folder: str, device: str) -> tuple[str, float]:
     pictures = list(np.random.default_rng(0).integers(0, 256, (4, side, side, 3), np.uint8))
     halves, dtype = encoder.encode_pictures(pictures), str(encoder._vision.dtype)
     backbone = encoder._backbone
-    encoder._vision = ReferenceTower(
-        backbone.read_vision, backbone.vision, torch.float32, encoder.device
-    )
+    encoder._vision = ReferenceTower(backbone.read, backbone.vision, torch.float32, encoder.device)
     return dtype, float((halves * encoder.encode_pictures(pictures)).sum(1).min())
 
 

@@ -477,6 +477,7 @@ def test_a_video_is_no_result(archive: Archive) -> None:
         ["find", "a dog", "--after", "5", "--before", "4"],
         ["find", "a dog", "-k", "0"],
         ["find", "a dog", "--threshold", "2"],
+        ["find", "a dog", "--threshold", "nan"],
         ["find", "a dog", "--json", "--paths"],
         ["find", "a dog", "--in", "/nowhere/at/all"],
         ["find", "a dog", "--device", "abacus"],
@@ -550,6 +551,43 @@ def test_errors_are_json_where_results_are(tmp_path: Path) -> None:
     error = json.loads(ran.err)
     assert (error["type"], error["exit_code"]) == ("error", 4)
     assert "gz index" in error["remedy"]
+
+
+@pytest.mark.parametrize("share", ["nan", "2", "-0.1", "inf", "half"])
+def test_a_threshold_that_is_no_share_is_named(tmp_path: Path, share: str) -> None:
+    ran = run("find", "a dog", f"--threshold={share}", library=tmp_path / "none")
+    assert ran.code == 2
+    assert f"'--threshold': '{share}' is not a number from 0 to 1" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["find", "--json"], "Missing argument 'QUERY'."),
+        (["find", "a dog", "--json", "--threshold", "nan"], "'nan' is not a number from 0 to 1"),
+        (["find", "a dog", "-k", "many", "--json"], "valid integer"),
+        (["find", "a dog", "--frobnicate", "--json"], "No such option: --frobnicate"),
+        (["find", "a dog", "--json", "--paths"], "--paths"),
+        (["frobnicate", "--json"], "No such command 'frobnicate'."),
+        (["--json", "find", "a dog"], "No such option: --json"),
+        (["ls", "--json", "more"], "extra argument"),
+    ],
+)
+def test_a_command_line_without_sense_is_told_as_json_where_results_are(
+    tmp_path: Path, words: list[str], said: str
+) -> None:
+    ran = run(*words, library=tmp_path / "none")
+    error = json.loads(ran.err)
+    assert (ran.code, ran.out) == (2, b"")
+    assert (error["version"], error["type"], error["exit_code"]) == (1, "error", 2)
+    assert said in error["message"]
+    assert error["remedy"]
+
+
+def test_a_query_that_reads_like_an_option_asks_for_no_json(tmp_path: Path) -> None:
+    ran = run("find", "--frobnicate", "--", "--json", library=tmp_path / "none")
+    assert ran.code == 2
+    assert ran.err.startswith("Usage: gz find")
 
 
 def test_debug_shows_where_an_error_came_from(tmp_path: Path) -> None:

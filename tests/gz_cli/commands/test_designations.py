@@ -6,6 +6,7 @@ import csv
 import io
 import os
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,16 @@ def test_ranges_that_match_nothing_are_named_and_nothing_is_cut_for_them(case: C
     assert "(1 clip, 2 not cut)" in (case.folder / "clips" / "designations.txt").read_text()
 
 
+def test_a_range_of_which_only_a_part_has_times_says_so(case: Case) -> None:
+    ran = case.export("3:4 - 9:1\n")
+    assert ran.code == 0
+    assert "warning: Smith 3:4-9:1: only 3:4-5 of 3:4-9:1 has words with a time." in ran.err
+    (row,) = case.report()
+    assert (row["status"], row["reason"]) == ("cut", "only 3:4-5 of 3:4-9:1 has words with a time")
+    text = (case.folder / "clips" / "designations.txt").read_text()
+    assert "Note: only 3:4-5 of 3:4-9:1 has words with a time.\n" in text
+
+
 def test_nothing_to_cut_leaves_nothing(case: Case) -> None:
     ran = case.export("90:1 - 91:4\n", "--json", stdin=True)
     assert ran.code == 1
@@ -238,3 +249,38 @@ def test_a_video_that_has_changed_is_not_cut(case: Case, media: Path) -> None:
     assert "no clip for Smith 2:3-5" in ran.err
     assert "has changed since it was indexed" in ran.err
     assert case.report()[0]["status"] == "failed"
+
+
+def test_from_a_folder_with_a_deposition_to_its_clips(tmp_path: Path, media: Path) -> None:
+    """The whole way: an index run reads the DVT beside two videos, a list cuts both."""
+    videos, library = tmp_path / "videos", tmp_path / "library"
+    videos.mkdir()
+    # The second recording's clock does not begin at 0, as the DVT's does.
+    write(videos / "smith_v1.mp4", Recipe(frames=500))
+    write(videos / "smith_v2.mp4", Recipe(frames=450, shift_s=Fraction(7, 2), sound=None))
+    streams = [("smith_v1.mpg", 1, 20_000), ("smith_v2.mpg", 2, 18_000)]
+    second = {(line.page, line.line): 1 for line in LINES[15:]}
+    starts = {at: ms - (19_000 if at in second else 0) for at, ms in STARTS_MS.items()}
+    (videos / "exhibit 5.dvt").write_bytes(dvt(LINES, starts, streams, second))
+    ran = run("index", videos, "--model", "demo", library=library)
+    assert ran.code == 0, ran.err
+    (tmp_path / "list.txt").write_text("Smith 2:3-5\n3:4 - 3:7\n")
+    ran = run(
+        "export-clips",
+        "--designations",
+        tmp_path / "list.txt",
+        "--out",
+        tmp_path / "clips",
+        library=library,
+    )
+    assert ran.code == 0, ran.err
+    for name, video, (start_s, end_s) in (
+        ("Smith_2.3-2.5.mp4", "smith_v1.mp4", (line_s(2, 3), line_s(2, 6))),
+        ("Smith_3.4-3.5.mp4", "smith_v1.mp4", (line_s(3, 4), 20.0)),
+        ("Smith_3.6-3.7.mp4", "smith_v2.mp4", (line_s(3, 6) - 19, line_s(3, 8) - 19)),
+    ):
+        frames = read(videos / video)
+        zero_s = frames[0][1]
+        held = [number for number, _ in read(tmp_path / "clips" / name)]
+        shown = [(n, s - zero_s) for n, s in frames]
+        assert held == [n for n, s in shown if s > start_s - 0.04 and s < end_s - 0.0006]

@@ -111,6 +111,27 @@ def test_a_dry_run_tells_new_changed_unchanged_and_failed_files_apart(archive: A
     assert archive.run("index", "--dry-run", "--json", "--retry").lines[0]["files"] == 3
 
 
+def test_a_dry_run_of_pruning_names_what_would_be_forgotten(archive: Archive) -> None:
+    for name, colour in (("second", "green"), ("moved", "white"), ("twin", "blue")):
+        colour_video(archive.videos / f"{name}.mp4", [(colour, 4.0)], fps=5)
+    shutil.copy(archive.videos / "twin.mp4", archive.videos / "twin too.mp4")
+    assert index(archive).code == 0
+    for name in ("second", "twin"):
+        (archive.videos / f"{name}.mp4").unlink()
+    (archive.videos / "moved.mp4").rename(archive.videos / "elsewhere.mp4")
+    assert "forgotten" not in index(archive, "--dry-run").text
+    ran = index(archive, "--dry-run", "--prune")
+    second = archive.videos / "second.mp4"
+    told = [line for line in ran.text.splitlines() if "forgotten" in line]
+    assert told == [f"To be forgotten, because its file is gone: {second}"]
+    json_told = index(archive, "--dry-run", "--prune", "--json").lines[0]
+    assert json_told["forgotten"] == [{"path": str(second)}]
+    assert "1 forgotten" in index(archive, "--prune").err, "and that is what is done"
+    (archive.videos / "twin too.mp4").unlink()
+    assert "twin" in index(archive, "--dry-run", "--prune").text.split("gone: ")[1]
+    assert "1 forgotten" in index(archive, "--prune").err
+
+
 def test_a_dry_run_without_the_model_gives_the_decoder_s_part(archive: Archive) -> None:
     words = ("index", archive.videos, "--model", "so400m", "--dry-run")
     ran = archive.run(*words, HF_HOME=str(archive.folder / "hub"))

@@ -35,6 +35,9 @@ class Silent:
     def progress(self, progress: object) -> None:
         """Says nothing."""
 
+    def preparing(self, share: float, text: str) -> None:
+        """Says nothing."""
+
     def problem(self, problem: object) -> None:
         raise AssertionError(problem)
 

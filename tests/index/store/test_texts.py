@@ -151,3 +151,13 @@ def test_a_text_of_another_language_is_searched_beside_one_that_names_none(
         library.write_text(video, said(b"/v/talk.en.srt", "en", *english))
         searched = {row.source.path for row in library.text_rows(video) if row.searched}
         assert searched == {b"/v/talk.srt", b"/v/talk.fr.srt"}
+
+
+def test_a_text_of_what_the_video_was_keeps_none_out(tmp_path: Path) -> None:
+    with open_library(tmp_path) as library:
+        video = add_video(library, b"/v/talk.mp4")
+        library.write_text(video, track(BY_PERSON, WORDS))
+        assert add_video(library, b"/v/talk.mp4", seed=1) == video
+        library.write_text(video, track(BY_MACHINE, WORDS))
+        searched = {row.source for row in library.text_rows(video) if row.searched}
+        assert searched == {BY_MACHINE}

@@ -8,6 +8,7 @@ import pytest
 from testimony_factory import damaged, dvt, printed_lines
 
 from index.errors import TextError
+from index.passages import Place
 from index.text.belonging import VideoFacts, recording_of
 from index.text.depositions import Placing, track_of
 from index.text.dvt import is_dvt, read_dvt
@@ -163,3 +164,12 @@ def test_damaged_files_neither_crash_nor_show_what_is_hidden() -> None:
         for passage in track.passages:
             assert (passage.body + passage.speaker).isprintable()
     assert read_well > 30
+
+
+def test_a_cover_that_is_timed_with_nothing_is_not_spoken() -> None:
+    starts = {(line.page, line.line): 0 for line in LINES if line.page == 1} | STARTS
+    starts[2, 1] = 0
+    track = track_of(read_dvt(dvt(LINES, starts)), b"s.dvt", "0", Placing(600.0))
+    first = track.passages[0]
+    assert (first.first, first.start_s) == (Place(2, 1), 0.0)
+    assert len(track.passages) == len(SPOKEN)

@@ -133,3 +133,33 @@ def test_damaged_files_are_never_cited_wrongly(layout: str) -> None:
             wrong += bool(truth) and bool(row.body) and not set(truth) & set(row.body.split())
     assert read_well > 35
     assert wrong <= cited // 1000
+
+
+def test_what_is_made_to_take_long_is_read_in_no_time() -> None:
+    blanks = "\n".join(f"{n % 25 + 1:2}  {' ' * 100_000}x" for n in range(100))
+    hours = "\n".join(f"{n}:01 words" for n in range(1, 20_000))
+    backwards = "\n".join(f"{n}:01 words" for n in range(20_000, 1, -1))
+    for text in (blanks, backwards):
+        with pytest.raises(TextError):
+            read_pages(text, "x")
+    assert len(read_pages(hours, "x").lines) == 19_999
+    with pytest.raises(TextError, match="more than"):
+        read_pages("\n" * 2_100_000, "x")
+
+
+@pytest.mark.parametrize("layout", ["image", "image below"])
+def test_pages_that_carry_two_numbers_are_refused(layout: str) -> None:
+    """A production number below the page's own must not be cited as the page."""
+    text = ascii_transcript(LINES, layout)
+    for page in range(1, 41):
+        text = text.replace(f"{page:>70}\r\n", f"{page:>70}\r\n{page + 4000:>70}\r\n")
+    with pytest.raises(TextError, match="pages number their lines"):
+        read_pages(text, "x")
+
+
+def test_an_index_of_words_behind_the_last_page_harms_nothing() -> None:
+    index = "\r\n".join(f"  {word}    {n}:4, 12:8" for n, word in enumerate("abcdefgh"))
+    numbers = "\r\n".join(f"{n}" for n in range(700, 760, 7))
+    for layout in ("amicus", "image below", "image"):
+        text = ascii_transcript(LINES, layout) + "\r\n" * 3 + index + "\r\n" + numbers + "\r\n"
+        assert len(read_pages(text, "x").lines) == len(LINES)

@@ -95,7 +95,7 @@ def kept_in(tmp_path, monkeypatch):
 def bank_of(reader):
     notes: list[str] = []
     before = reader.asked
-    return everyday_of(reader, notes.append), notes, reader.asked - before
+    return everyday_of(reader, notes.append, lambda *_: None), notes, reader.asked - before
 
 
 @pytest.mark.parametrize(("unusable", "rows"), [(48, 192), (49, 0)])
@@ -162,3 +162,18 @@ def test_a_cache_folder_that_cannot_be_written_costs_time_alone(reader, tmp_path
         closed.mkdir(mode=0o500)
         monkeypatch.setenv("XDG_CACHE_HOME", str(closed))
         assert bank_of(reader)[2] == 192
+
+
+def test_it_is_told_how_far_it_is_and_what_was_half_asked_is_not_kept(reader, kept_in):
+    told: list[tuple[float, str]] = []
+
+    def watch(share, text):
+        told.append((share, text))
+        if share > 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        everyday_of(reader, [].append, watch)
+    assert told[0] == (1 / 192, "asking about everyday sentences")
+    assert not kept_in.exists()
+    assert bank_of(reader)[2] == 192

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from index.errors import ModelError
-from index.types import Background, EmbeddingSpace, ScoredSpan, Sentence, Span, Window
+from index.types import Background, EmbeddingSpace, Null, ScoredSpan, Sentence, Span, Window
 from model.datasets.windows import Sample, collate
 from model.grounding.calibration import Temperature
 from model.grounding.checkpoint import Checkpoint, save_checkpoint
@@ -183,3 +183,23 @@ def test_a_model_of_another_space_is_refused(tmp_path):
         TrainedLocalizer.open(tmp_path / "known", replace(SPACE, revision="r2"))
     with pytest.raises(ModelError, match="not recorded"):
         TrainedLocalizer.open(tmp_path / "unknown", SPACE)
+
+
+def test_in_a_library_its_own_word_counts_as_far_as_it_is_trusted(localizer):
+    library = replace(NOWHERE, std=0.25, null=Null(3.0, 0.4))
+    there, sentence = asked_window(100_001)
+    elsewhere, _ = asked_window(100_002)
+    said = [
+        max(claim.said for claim in claims)
+        for claims in localizer.claims([there, elsewhere], sentence, library)
+    ]
+    assert said[0] > said[1]
+    unheard = localizer.localize_all([there, elsewhere], sentence, library)
+    trusted = replace(localizer.standing, trust=1.0, usual=sum(said) / 2)
+    hearing = TrainedLocalizer(localizer._checkpoint, standing=trusted)
+    heard = hearing.localize_all([there, elsewhere], sentence, library)
+    assert heard[0].spans[0].score > unheard[0].spans[0].score
+    assert heard[0].spans[0].presence > unheard[0].spans[0].presence
+    assert heard[1].spans[0].score < unheard[1].spans[0].score
+    assert heard[1].spans[0].presence < unheard[1].spans[0].presence
+    assert [s.span for s in heard[0].spans] == [s.span for s in unheard[0].spans]

@@ -43,6 +43,23 @@ def test_what_absent_questions_reach_is_not_believed_and_what_scenes_reach_is():
     assert Standing().presence(5.6, null) > 0.7
 
 
+@given(score=SCORES, null=NULLS, said=st.floats(-50, 50))
+def test_a_model_that_earned_no_trust_is_not_heard(score, null, said):
+    assert Standing().presence(score, null, said) == Standing().presence(score, null)
+    assert Standing().ranking(score, null, said) == Standing().ranking(score, null)
+
+
+@given(score=SCORES, null=NULLS, said=st.lists(st.floats(-50, 50), min_size=2, max_size=2))
+def test_a_model_with_trust_is_heard_and_cannot_shout(score, null, said):
+    standing = Standing(trust=0.5, usual=1.0, varies=3.0)
+    less, more = sorted(said)
+    assert standing.presence(score, null, less) <= standing.presence(score, null, more)
+    assert standing.ranking(score, null, less) <= standing.ranking(score, null, more)
+    apart = standing.ranking(score, null, more) - standing.ranking(score, null, less)
+    assert apart <= 2 * standing.bound * standing.trust + 1e-9
+    assert standing.ranking(score, null, 1.0) == standing.ranking(score, null)
+
+
 @given(
     st.builds(
         Standing,
@@ -51,6 +68,9 @@ def test_what_absent_questions_reach_is_not_believed_and_what_scenes_reach_is():
         share=st.floats(0.1, 0.9),
         slope=st.floats(0.1, 3),
         shift=st.floats(-3, 3),
+        trust=st.floats(0, 2),
+        usual=st.floats(-5, 5),
+        varies=st.floats(0.1, 5),
     )
 )
 def test_a_calibration_is_read_as_it_was_written(standing):
@@ -67,6 +87,8 @@ def test_a_calibration_is_read_as_it_was_written(standing):
         {"share": 1.0},
         {"share": 0.0},
         {"shift": float("nan")},
+        {"trust": -0.1},
+        {"varies": 0.0},
         {"middle": float("inf")},
         {"middle": "high"},
         {"middle": None},

@@ -20,7 +20,7 @@ from tiny_siglip import make_model, picture, put_in_cache, tiny_config
 
 from index.errors import GzError, ModelError, UsageError
 from index.types import EmbeddingSpace
-from model.siglip import download
+from model.hub import download
 from model.siglip.backbone import PRESETS, source_of
 from model.siglip.encoder import SiglipEncoder, load_encoder, model_status
 

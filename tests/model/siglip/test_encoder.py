@@ -15,12 +15,14 @@ from tiny_siglip import IMAGE_SIZE, make_model, picture
 
 from index.errors import ModelError, UsageError
 from index.types import Encoder
-from model.siglip import cores, precision
+from model.hardware import precision
+from model.hardware.devices import best_device
+from model.hub.files import find_files
+from model.siglip import cores, many_sentences
 from model.siglip import route as vision_route
 from model.siglip import vision as siglip_vision
 from model.siglip.backbone import Backbone, source_of
 from model.siglip.encoder import SiglipEncoder, load_encoder
-from model.siglip.hub import find_files
 from model.siglip.vision import PackedTower, ReferenceTower, VisionConfig
 
 SENTENCE = "the man eats before the interview"
@@ -114,6 +116,45 @@ def test_a_long_sentence_is_cut_and_says_so(encoder: SiglipEncoder) -> None:
     )
 
 
+MANY = [SENTENCE, "a dog", "das türkise Haus 家 🚪", "the red door opens " * 40] * 6
+
+
+@pytest.mark.parametrize("form", ["bfloat16", "float32", "alone"])
+def test_many_sentences_are_those_that_single_ones_are(
+    encoder: SiglipEncoder, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    dtypes = {"bfloat16": [torch.bfloat16], "float32": [torch.float32], "alone": []}
+    monkeypatch.setattr(many_sentences, "_dtypes", lambda: dtypes[form])
+    threads, shares = torch.get_num_threads(), list[float]()
+    many = encoder.encode_sentences(MANY, shares.append)
+    least = {"bfloat16": 0.9995, "float32": 0.999999, "alone": 1 - 1e-6}[form]
+    for made, single in zip(many, map(encoder.encode_sentence, MANY), strict=True):
+        assert (made.text, made.unread) == (single.text, single.unread)
+        assert made.tokens.shape == single.tokens.shape
+        assert made.pooled @ single.pooled > least
+        assert (made.tokens * single.tokens).sum(axis=1).min() > least
+    assert shares == sorted(shares)
+    assert (len(shares) > 3, shares[-1]) == (True, 1.0)
+    assert torch.get_num_threads() == threads
+
+
+def lacking(*_: Any) -> None:
+    raise RuntimeError("no such kernel")
+
+
+def disagreeing(self: Any, states: torch.Tensor) -> torch.Tensor:
+    return states * float("nan")
+
+
+@pytest.mark.parametrize("call", [lacking, disagreeing])
+def test_where_no_fast_form_agrees_each_sentence_goes_alone(
+    encoder: SiglipEncoder, monkeypatch: pytest.MonkeyPatch, call: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(many_sentences.PackedBlock, "__call__", call)
+    (made,) = encoder.encode_sentences([SENTENCE])
+    np.testing.assert_array_equal(made.pooled, encoder.encode_sentence(SENTENCE).pooled)
+
+
 @pytest.mark.parametrize("empty", ["", "   ", "\n\t"])
 def test_an_empty_sentence_is_refused(encoder: SiglipEncoder, empty: str) -> None:
     with pytest.raises(UsageError, match="empty"):
@@ -134,7 +175,7 @@ def test_space_and_sentence_need_neither_torch_nor_transformers(made: tuple[Path
 def test_each_tower_reads_its_own_weights_alone(
     made: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from model.siglip.weights import Weights
+    from model.hub.weights import Weights
 
     read: list[str] = []
     array = Weights.array
@@ -327,8 +368,8 @@ def test_every_form_of_the_tower_agrees_with_transformers(
     with torch.inference_mode():
         expected = unit(made[1].vision_model(pixel_values=pixels).pooler_output)
         for tower in (
-            PackedTower(backbone.read_vision, backbone.vision, dtype),
-            ReferenceTower(backbone.read_vision, backbone.vision, dtype, "cpu"),
+            PackedTower(backbone.read, backbone.vision, dtype),
+            ReferenceTower(backbone.read, backbone.vision, dtype, "cpu"),
         ):
             cosines = (unit(tower(pixels)) * expected).sum(axis=1)
             assert cosines.min() > (0.999999 if dtype == torch.float32 else 0.9995)
@@ -380,9 +421,9 @@ def test_a_card_that_only_emulates_bfloat16_is_not_asked_for_it(
 
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
     assert list(vision_route._candidates(backbone, "cuda")) == forms
-    precision._pays.cache_clear()
-    assert precision._pays("cuda") is native
-    precision._pays.cache_clear()
+    precision.pays.cache_clear()
+    assert precision.pays("cuda") is native
+    precision.pays.cache_clear()
 
 
 def test_half_precision_that_overflows_is_turned_down(
@@ -392,7 +433,7 @@ def test_half_precision_that_overflows_is_turned_down(
         return torch.full((len(pixels), 32), float("inf"), dtype=torch.float16)
 
     monkeypatch.setattr(vision_route.PackedTower, "__call__", overflowing)
-    monkeypatch.setattr(vision_route, "_cpu_has_bfloat16", lambda: False)
+    monkeypatch.setattr(vision_route, "cpu_has_bfloat16", lambda: False)
     tower = vision_route.load_vision_tower(backbone, "cpu", None)
     assert isinstance(tower, ReferenceTower)
     assert vision_route.known_form(backbone, "cpu") == vision_route.Form("reference float32", 1.0)
@@ -405,7 +446,7 @@ def test_a_form_that_this_machine_lacks_is_passed_over(
         raise NotImplementedError("no such kernel")
 
     monkeypatch.setattr(vision_route, "PackedTower", lacking)
-    monkeypatch.setattr(vision_route, "_cpu_has_bfloat16", lambda: False)
+    monkeypatch.setattr(vision_route, "cpu_has_bfloat16", lambda: False)
     tower = vision_route.load_vision_tower(backbone, "cpu", None)
     assert isinstance(tower, ReferenceTower)
     assert tower.dtype == torch.float32
@@ -424,7 +465,7 @@ def test_devices_are_checked(made: tuple[Path, Any]) -> None:
 def test_the_best_device_of_this_machine_agrees_with_the_reference(
     made: tuple[Path, Any],
 ) -> None:
-    device = vision_route.best_device()
+    device = best_device()
     if os.environ.get("GZ_REQUIRE_GPU"):
         assert device == "cuda"
     pictures = [picture(300, 400, seed) for seed in range(5)]

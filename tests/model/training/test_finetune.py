@@ -10,9 +10,9 @@ from tiny_siglip import IMAGE_SIZE, make_model
 from model.datasets.records import Record
 from model.grounding.checkpoint import Checkpoint
 from model.grounding.grounder import Grounder, GrounderConfig
+from model.hub.sources import ModelFiles
 from model.siglip.backbone import Backbone
 from model.siglip.encoder import load_encoder
-from model.siglip.sources import ModelFiles
 from model.training.finetune import (
     AdaptedFeatures,
     AdaptedTower,

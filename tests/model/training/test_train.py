@@ -104,6 +104,15 @@ def test_the_same_seed_trains_the_same_and_another_does_not(world, tmp_path):
     assert not same_tensors(first.grounder.state_dict(), third.grounder.state_dict())
 
 
+def test_it_meets_windows_that_a_search_would_bring_unless_told_not_to(world, tmp_path):
+    met, without = Silent(), Silent()
+    config = replace(BRIEF, epochs=1, augment=AugmentConfig(hard=1.0))
+    trainer(world, tmp_path / "a", config, met).run()
+    trainer(world, tmp_path / "b", replace(config, augment=AugmentConfig(hard=0.0)), without).run()
+    assert met.rows[0]["losses"]["rivals"] > 0
+    assert "rivals" not in without.rows[0]["losses"]
+
+
 def test_a_training_with_other_settings_is_not_mixed_up(world, tmp_path):
     trainer(world, tmp_path, replace(BRIEF, epochs=1)).run()
     with pytest.raises(ModelError, match="other settings"):

@@ -18,6 +18,7 @@ from index.files import is_no_space
 
 from .sources import (
     CONFIG_FILE,
+    GENERATION_FILE,
     PROCESSOR_FILES,
     TOKENIZER_FILE,
     Check,
@@ -35,6 +36,7 @@ DOWNLOADED = (
     CONFIG_FILE,
     *PROCESSOR_FILES,
     TOKENIZER_FILE,
+    GENERATION_FILE,
     "tokenizer_config.json",
     "special_tokens_map.json",
     SINGLE_FILE,
@@ -116,7 +118,7 @@ def _wanted_sizes(source: ModelSource, info: Any) -> dict[str, int]:
     raise ModelError(
         f"{source.name} has no safetensors weights"
         + (f", only {pickles[0]}, a kind of file that can run code." if pickles else "."),
-        "Use a model that has them, such as google/siglip2-base-patch16-224.",
+        f"Use a model that has them, such as {source.example}.",
     )
 
 
@@ -127,7 +129,7 @@ def _require_small_files(source: ModelSource, wanted: dict[str, int]) -> None:
     if missing:
         raise ModelError(
             f"{source.name} lacks {', '.join(missing)}; its weights were not fetched.",
-            "Use a model that has them, such as google/siglip2-base-patch16-224.",
+            f"Use a model that has them, such as {source.example}.",
         )
 
 
@@ -177,12 +179,12 @@ def _refusal(source: ModelSource, error: BaseException) -> ModelError:
     if isinstance(error, errors.RevisionNotFoundError):
         return ModelError(
             f"{source.name} has no revision {source.revision}.",
-            "Check --model; where a library recorded it, index anew: gz index --rebuild.",
+            f"Check {source.option}; where a library recorded it, index anew: gz index --rebuild.",
         )
     if isinstance(error, errors.RepositoryNotFoundError):
         return ModelError(
             f"The hub knows no model {source.name}.",
-            "Check --model; for a private one run 'hf auth login' first.",
+            f"Check {source.option}; for a private one run 'hf auth login' first.",
         )
     return not_here(source, f"and the hub cannot be reached ({type(error).__name__})")
 

@@ -10,11 +10,12 @@ import torch
 def autocast(device: torch.device | str) -> torch.autocast:
     """A context in which matrix products run in bfloat16 where that pays."""
     kind = torch.device(device).type
-    return torch.autocast(kind, torch.bfloat16, enabled=_pays(kind))
+    return torch.autocast(kind, torch.bfloat16, enabled=pays(kind))
 
 
 @cache
-def _pays(kind: str) -> bool:
+def pays(kind: str) -> bool:
+    """Whether a kind of device multiplies bfloat16 faster than float32."""
     if kind == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if kind == "cpu":

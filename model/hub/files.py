@@ -66,7 +66,9 @@ def find_files(
     """
     if source.folder is not None:
         if not source.folder.is_dir():
-            raise ModelError(f"There is no model folder {source.folder}.", "Check --model.")
+            raise ModelError(
+                f"There is no model folder {source.folder}.", f"Check {source.option}."
+            )
         check_complete(source.folder)
         return ModelFiles(source.name, "", source.folder)
     wanted = replace(source, revision=commit) if commit else source
