@@ -123,6 +123,21 @@ class TextTrack:
     """For the screen: a clock burnt into the picture, as (time, ISO 8601 local time)."""
 
 
+@dataclass(frozen=True)
+class Quote:
+    """Words of a video that answer a query."""
+
+    body: str
+    """What is said or written there, in one line, cut where it is long."""
+    matched: tuple[tuple[int, int], ...]
+    """First character and length of each word of it that was asked for."""
+    speaker: str
+    source: TextSource
+    quality: TimeQuality
+    citation: str
+    """Page and line in testimony, ``Smith 14:15-16:1``; empty for anything else."""
+
+
 Sound = npt.NDArray[np.float32]
 """One channel at 16,000 samples a second, float32 [N], -1 to 1."""
 

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .passages import TextSource, TimeQuality
+from .passages import Quote
 from .rivals import Null as Null
 from .rivals import Rivals as Rivals
 
@@ -84,21 +84,6 @@ class Span:
         """Intersection over union of two spans of one video, 0 to 1."""
         inter = self.overlap_s(other)
         return inter / (self.length_s + other.length_s - inter)
-
-
-@dataclass(frozen=True)
-class Quote:
-    """Words of a video that answer a query."""
-
-    body: str
-    """What is said or written there, in one line, cut where it is long."""
-    matched: tuple[tuple[int, int], ...]
-    """First character and length of each word of it that was asked for."""
-    speaker: str
-    source: TextSource
-    quality: TimeQuality
-    citation: str
-    """Page and line in testimony, ``Smith 14:15-16:1``; empty for anything else."""
 
 
 @dataclass(frozen=True)

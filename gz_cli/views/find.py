@@ -9,7 +9,8 @@ from .render import Progress, Screen, display_safe, shell_quoted
 from .timecode import clock_range, spoken_length
 
 if TYPE_CHECKING:
-    from index.types import FindResult, Hit, Quote
+    from index.passages import Quote
+    from index.types import FindResult, Hit
 
 _SURENESS = (
     (95, "almost sure"),

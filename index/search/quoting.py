@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ..passages import Passage
+from ..passages import Passage, Quote
 from ..text.designations import citation
-from ..types import Quote
 from .candidates import Place
 from .matching import Match
 
