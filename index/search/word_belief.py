@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from ..passages import Origin
 from .matching import Match
 
+MOST_OF_IT = 0.8
+"""Share of a query's weight below which something else is meant, unless it was misheard."""
 FEATURES = (
     "one",
     "covered",
@@ -25,6 +27,8 @@ FEATURES = (
     "unsure",
     "machine",
     "misheard",
+    "lacking",
+    "lacking_misheard",
     "turned",
     "misquoted",
     "single",
@@ -37,8 +41,8 @@ class WordBelief:
     """Weights of the logistic combination, one for each of `FEATURES`."""
 
     weights: tuple[float, ...] = (
-        *(-7.26, 5.28, 1.66, 1.52, 0.84, 1.79, 1.15),
-        *(0.27, 1.78, -0.06, -5.41, -1.65, -1.37),
+        *(-4.49, 3.35, 0.92, 1.21, 0.56, 2.10, 1.26),
+        *(-2.53, 1.40, -3.22, -3.72, 3.89, -5.41, -1.73, -1.32),
     )
     most: float = 0.99
     """Nothing is surer: what was meant may be another place where the same is said."""
@@ -68,6 +72,8 @@ def features(match: Match, quoted: bool, origin: Origin) -> tuple[float, ...]:
         1 - match.confidence,
         float(origin == "machine"),
         1 - match.covered if origin == "machine" else 0.0,
+        float(match.covered < MOST_OF_IT),
+        float(match.covered < MOST_OF_IT and origin == "machine"),
         float(match.turned),
         float(quoted and not match.phrase),
         float(len(match.matched) == 1),
