@@ -97,7 +97,7 @@ def places_of(
     for term in terms:
         if term.written not in rare and (term.folded not in FUNCTION_WORDS or len(terms) == 1):
             rare[term.written] = _postings(library, term, most, bool(letters))
-    shares = [_share(term, rare.get(term.written), total) for term in terms]
+    shares = [_share(library, term, rare.get(term.written), total) for term in terms]
     sought = Sought(terms, tuple(shares), total)
     written = [term.written for term in terms]
     first = [library.passages_with_phrase(written, _MOST_PHRASES).ids]
@@ -127,7 +127,13 @@ def _postings(
     return exact, exact
 
 
-def _share(term: Term, found: tuple[Postings, Postings] | None, total: int) -> float:
+def _share(
+    library: Library, term: Term, found: tuple[Postings, Postings] | None, total: int
+) -> float:
+    """Of all passages, how many hold a word; of a frequent one only small libraries are asked."""
+    if found is None and total <= _LEAST_READ:
+        only = library.passages_with([term.written], _LEAST_READ)
+        found = only, only
     counted = 0 if found is None else max(posting.count for posting in found)
     share = max(counted, 1) / max(total, counted, 1)
     # In a library of a few passages every word is as rare as any other.

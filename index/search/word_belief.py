@@ -41,8 +41,8 @@ class WordBelief:
     """Weights of the logistic combination, one for each of `FEATURES`."""
 
     weights: tuple[float, ...] = (
-        *(-4.49, 3.35, 0.92, 1.21, 0.56, 2.10, 1.26),
-        *(-2.53, 1.40, -3.22, -3.72, 3.89, -5.41, -1.73, -1.32),
+        *(-4.32, 3.05, 1.28, 1.38, 0.67, 1.85, 1.27),
+        *(-0.04, 1.30, -3.17, -3.41, 3.62, -5.76, -1.73, -1.23),
     )
     most: float = 0.99
     """Nothing is surer: what was meant may be another place where the same is said."""
