@@ -335,7 +335,7 @@ def _end(summary: IndexSummary) -> None:
     """Ends with the exit status that a run deserves."""
     if summary.interrupted:
         raise KeyboardInterrupt(_TO_GO_ON)
-    if not summary.searchable:
+    if not summary.searchable and not summary.searchable_sounds:
         raise NothingIndexedError(
             "nothing could be indexed: there is no video to search",
             "gz ls shows what failed and why",

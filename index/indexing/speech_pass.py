@@ -19,6 +19,7 @@ from ..sampling.sounds import SoundError, SoundSource
 from ..store.library import Library
 from ..store.text_rows import TextRow
 from ..types import VideoRow
+from .kinds import is_sound
 from .progress import IndexObserver, IndexOptions, IndexProgress
 from .scan import Candidate, Problem
 from .speech_windows import LONGEST_S, RATE, spoken, windows
@@ -45,6 +46,8 @@ class SpeechCounts:
     failed: int = 0
     silent: int = 0
     """Of the videos, those in which nobody speaks."""
+    sounds: int = 0
+    """Of the videos, those that are sound alone."""
 
 
 @dataclass
@@ -180,6 +183,7 @@ class SpeechPass:
         self.counts.videos += 1
         self.counts.passages += heard
         self.counts.silent += not heard
+        self.counts.sounds += is_sound(video)
 
     def _long_pieces(self, pieces: Iterator[tuple[float, Sound]]) -> Iterator[tuple[_Piece, bool]]:
         """About ten minutes each; what a piece leaves of its sound begins the next one.
