@@ -9,7 +9,7 @@ from pathlib import Path
 
 import av
 import pytest
-from index_runs import FakeEncoder, Recorder, find_red
+from index_runs import FakeEncoder, Recorder, find_red, run
 from media_factory import colour_video
 from reading import PatchReader
 from spoken import write_sound
@@ -170,6 +170,14 @@ def test_a_broken_sound_file_costs_itself_alone(home: Home) -> None:
     assert home.index(speech=True).failed_before == 2
     sound(home.videos / "b.m4a", 7.0)
     assert home.index(speech=True).indexed == 1
+
+
+def test_a_run_that_is_killed_at_a_sound_file_goes_on_with_it(home: Home) -> None:
+    sound(home.videos / "a.mp3")
+    assert run(home.library, home.videos, "speech", "before_commit:kill").returncode == -9
+    assert home.rows()["a.mp3"].status == "waiting"
+    assert run(home.library, home.videos, "speech").returncode == 0
+    assert home.said() == {"a.mp3": ["she never signed"]}
 
 
 def test_chapters_of_a_sound_file_are_read(home: Home) -> None:

@@ -34,7 +34,7 @@ class Home:
         options = {"model_spec": "fake", "workers": 0, **options}
         return index_paths(
             self.library, [self.videos], FakeEncoder(), IndexOptions(**options), self.seen,
-            transcriber,
+            transcriber=transcriber,
         )  # fmt: skip
 
     def texts(self) -> list[TextRow]:
