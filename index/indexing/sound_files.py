@@ -49,7 +49,7 @@ def with_sounds(
     if not found.sounds:
         return found
     known = _Known(library)
-    beside = _Beside(options, found.sounds)
+    beside = TextsBeside(options, found.sounds)
     wanted: list[Candidate] = []
     problems: list[Problem] = []
     skipped = Counter(found.skipped)
@@ -96,11 +96,16 @@ class _Known:
             return False
 
 
-class _Beside:
-    """What lies in the folders of sound files."""
+class TextsBeside:
+    """What lies in the folders of files, the texts with times above all.
 
-    def __init__(self, options: IndexOptions, sounds: Collection[Candidate]) -> None:
-        exclusion, roots = Exclusion(options.exclude), {sound.root for sound in sounds}
+    Args:
+        options: Of the run.
+        files: Those that will be asked about.
+    """
+
+    def __init__(self, options: IndexOptions, files: Collection[Candidate]) -> None:
+        exclusion, roots = Exclusion(options.exclude), {file.root for file in files}
         self._folders = Folders(lambda path: any(exclusion.covers(path, root) for root in roots))
         self._given = options.transcript is not None
         self._videos: dict[bytes, set[bytes]] = {}

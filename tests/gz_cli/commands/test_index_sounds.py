@@ -73,3 +73,14 @@ def test_a_clip_of_sound_is_refused_in_plain_words(archive: Archive) -> None:
     ran = archive.run("export-clips", "--from", "-", stdin=asked)
     assert ran.code != 0
     assert "podcast.mp3 is a sound file, and clips are only cut from videos" in ran.err
+
+
+def test_a_dry_run_counts_sound_and_what_would_be_listened_to(
+    archive: Archive, whisper_dir: Path
+) -> None:
+    words = ("--model", archive.model, "--speech-model", whisper_dir, "--dry-run")
+    ran = archive.run("index", archive.videos, *words)
+    assert ran.code == 0, ran.err
+    assert "2 sound files, about 18 s." in ran.text
+    assert "comes afterwards: how long it takes is not known." in ran.text
+    assert not (archive.library / "library.db").exists()
