@@ -16,6 +16,7 @@ from .opening import calm_libraries
 from .views.render import Screen, shell_quoted, size_text
 
 if TYPE_CHECKING:
+    from index.indexing.forecast_words import Speed
     from index.passages import Transcriber
 
 SPEECH_WAYS = ("auto", "on", "files", "off")
@@ -110,6 +111,35 @@ def open_transcriber(
             ),
         )
     return Speaking(transcriber, chosen, spoken)
+
+
+def speech_ahead(
+    library_dir: Path, way: str, spec: str | None, language: str | None, device: str | None
+) -> Speed | None:
+    """About how fast a run would transcribe; None where it would not. Fetches nothing.
+
+    Args:
+        library_dir: Remembers the model.
+        way: One of `SPEECH_WAYS`.
+        spec: Which model; None as in `open_transcriber`.
+        language: Two letters; None takes the remembered one.
+        device: Where it computes; None chooses.
+    """
+    from index.indexing.forecast_words import Speed
+
+    before_spec, before_language = remembered_speech(library_dir)
+    chosen, spoken = spec or before_spec, before_language if language is None else language
+    if way in ("files", "off") or (way == "auto" and chosen is None):
+        return None
+    from model.hardware.devices import best_device
+    from model.siglip.cores import cores
+    from model.speech.transcriber import TIMES_REAL_TIME, default_model, status
+
+    chosen = chosen or default_model(spoken, device)
+    if way == "auto" and not status(chosen).present:
+        return None
+    known = TIMES_REAL_TIME.get(chosen) if (device or best_device()) == "cpu" else None
+    return Speed(None if known is None else known * cores())
 
 
 def keep_speech(library_dir: Path, speaking: Speaking) -> None:

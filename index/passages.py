@@ -67,6 +67,8 @@ class Passage:
     quality: TimeQuality = "cue"
     box: tuple[float, float, float, float] | None = None
     """Left, top, right and bottom as shares of the picture, for text on the screen."""
+    language: str = ""
+    """As a model heard it, where it tells; it is kept of a whole text, not of each passage."""
 
 
 @dataclass(frozen=True)

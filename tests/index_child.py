@@ -92,7 +92,7 @@ def main() -> int:
     try:
         with ending_like_ctrl_c():
             summary = index_paths(
-                Path(library), [Path(folder)], encoder, options, Quiet(), transcriber
+                Path(library), [Path(folder)], encoder, options, Quiet(), transcriber=transcriber
             )
     except KeyboardInterrupt:
         return 130

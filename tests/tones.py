@@ -35,6 +35,8 @@ class ToneTranscriber:
     heard_s: float = 0.0
     batches: list[int] = field(default_factory=list)
     languages_asked: list[str] = field(default_factory=list)
+    tells: Callable[[float], str] = lambda at_s: ""
+    """The language of what is said so many seconds after the beginning of a piece."""
     before: Callable[[], None] = lambda: None
     """Called before each batch."""
 
@@ -67,4 +69,9 @@ class ToneTranscriber:
             body += word
         if not words:
             return ()
-        return (Passage(words[0].start_s, words[-1].end_s, body, "", 0.9, tuple(words)),)
+        spoken = self.tells(words[-1].end_s)
+        return (
+            Passage(
+                words[0].start_s, words[-1].end_s, body, "", 0.9, tuple(words), language=spoken
+            ),
+        )

@@ -130,7 +130,7 @@ def _export(library_dir: Path, out: Path, names: set[str]) -> None:
         for video in library.videos(searchable=True):
             name = video_name(os.fsdecode(video.path))
             path = out / f"{name}.npz"
-            if name not in names:
+            if name not in names or not video.frames:
                 continue
             _, vectors = library.read_vectors(video.id)
             with atomic_path(path) as temporary:

@@ -7,7 +7,6 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +19,12 @@ from index.errors import (
     NothingIndexedError,
     UsageError,
 )
+from index.indexing.kinds import is_sound
 
 from ..opening import default_spec, open_library, open_localizer, require_same_space
 from ..views.render import size_text
+from .checks import Check, failed
+from .health_words import screen_check, speech_check, texts_told
 
 if TYPE_CHECKING:
     from index.store.library import Library
@@ -30,17 +32,6 @@ if TYPE_CHECKING:
 
 _LITTLE_SPACE_BYTES = 1_000_000_000
 """Room below which indexing an archive is likely to end with a full disk."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that a search needs."""
-
-    name: str
-    ok: bool
-    detail: str
-    remedy: str = ""
-    exit_code: int = 0
 
 
 def examine(library_dir: Path, device: str | None, *, repair: bool) -> list[Check]:
@@ -114,7 +105,7 @@ def _device(device: str | None) -> Check:
         remedy = "pip install --force-reinstall torch"
         return Check("device", False, f"torch does not load: {error}", remedy, 2)
     except GzError as error:
-        return _failed("device", error)
+        return failed("device", error)
     name = torch.cuda.get_device_name(chosen) if chosen.startswith("cuda") else ""
     detail = f"{chosen} {name}".strip()
     return Check("device", True, f"{detail}, torch {torch.__version__}, {os.cpu_count()} CPU cores")
@@ -127,23 +118,37 @@ def _library_and_model(library_dir: Path, device: str | None, *, repair: bool) -
         # Examined, and repaired, before anything is believed that it says.
         found = list(_findings(library_dir, repair))
         with open_library(library_dir) as library:
-            searchable = library.videos(searchable=True)
-            frames = sum(row.frames for row in searchable)
-            unusable = _unusable(library)
-            models = [_model(library, device), *_grounding(library)]
+            holds = _holds(library)
+            models = [
+                _model(library, device),
+                *_grounding(library),
+                speech_check(library_dir),
+                screen_check(wanted=library.reads_screen),
+            ]
         if all(check.ok for check in found):
-            sound = f"{len(searchable):,} videos, {frames:,} frames{unusable}, sound"
-            found.append(Check("library", True, f"{library_dir}: {sound}"))
+            found.append(Check("library", True, f"{library_dir}: {holds}, undamaged"))
     except NothingIndexedError:
         found.append(
             Check("library", True, f"none yet in {library_dir}; make one: gz index FOLDER")
         )
-        models = [_model(None, device)]
+        models = [_model(None, device), speech_check(library_dir), screen_check(wanted=False)]
     except LibraryError as error:
         if all(check.ok for check in found):
-            found.append(_failed("library", error))
+            found.append(failed("library", error))
     yield from found
     yield from models
+
+
+def _holds(library: Library) -> str:
+    """What can be searched, and what cannot."""
+    searchable = library.videos(searchable=True)
+    sounds = sum(map(is_sound, searchable))
+    videos = len(searchable) - sounds
+    parts = [f"{videos:,} {'video' if videos == 1 else 'videos'}"]
+    parts += [f"{sounds:,} sound {'file' if sounds == 1 else 'files'}"] * bool(sounds)
+    parts.append(f"{sum(row.frames for row in searchable):,} frames")
+    parts += [told] if (told := texts_told(library)) else []
+    return ", ".join(parts) + _unusable(library)
 
 
 def _unusable(library: Library) -> str:
@@ -159,7 +164,7 @@ def _grounding(library: Library) -> Iterator[Check]:
     try:
         localizer = open_localizer(library)
     except GzError as error:
-        yield _failed("grounding", error)
+        yield failed("grounding", error)
         return
     yield Check("grounding", True, localizer.name)
 
@@ -191,7 +196,7 @@ def _model(library: Library | None, device: str | None) -> Check:
         if library is not None:
             require_same_space(library, encoder)
     except GzError as error:
-        return _failed("model", error)
+        return failed("model", error)
     what = f"{spec} ({status.name}), {size_text(status.size_bytes)}"
     what += f", space {encoder.space.id} of {encoder.space.dim} channels"
     return Check("model", True, f"{what}, {_form(encoder)}")
@@ -203,10 +208,6 @@ def _form(encoder: SiglipEncoder) -> str:
     if form is None:
         return "never run here so far"
     return f"runs as {form.name}, agreement {form.agreement:.5f}"
-
-
-def _failed(name: str, error: GzError) -> Check:
-    return Check(name, False, error.message, error.remedy, error.exit_code)
 
 
 def _space(library_dir: Path) -> Check:

@@ -21,7 +21,7 @@ from ..options import (
     QuietOption,
     settings_of,
 )
-from ..speech import keep_speech, open_transcriber, speech_way
+from ..speech import keep_speech, open_transcriber, speech_ahead, speech_way
 from ..views.forecast import show_forecast
 from ..views.index import IndexView, show_summary
 from ..views.render import Screen
@@ -36,6 +36,7 @@ from .text_options import (
 )
 
 if TYPE_CHECKING:
+    from index.indexing.forecast_words import Speed
     from index.indexing.progress import IndexOptions, IndexSummary
     from index.passages import ScreenReader, Transcriber
     from index.types import EmbeddingSpace, Encoder
@@ -192,11 +193,12 @@ def index_videos(
         transcript_starts_at_s=transcript_start,
         name_skipped=verbose,
     )
-    if dry_run:
-        _foresee(screen, settings.library_dir, roots, options, adapter_dir, device)
-        return
     reads = (known.reads_screen and not rebuild) if read_screen is None else read_screen
     reader = open_screen_reader() if reads else None
+    if dry_run:
+        speed = speech_ahead(settings.library_dir, speech, speech_model, language, device)
+        _foresee(screen, settings.library_dir, roots, options, adapter_dir, device, speed, reader)
+        return
     encoder = open_encoder(
         screen, spec, adapter_dir, device, known=None if rebuild else known.space
     )
@@ -285,9 +287,12 @@ def _foresee(
     options: IndexOptions,
     adapter: Path | None,
     device: str | None,
+    speech: Speed | None,
+    reader: ScreenReader | None,
 ) -> None:
     """Shows what a run would do; writes nothing and downloads nothing."""
     from index.indexing.forecast import forecast, workload
+    from index.indexing.forecast_words import words_ahead
     from model.siglip.encoder import model_status
 
     here = model_status(options.model_spec).present
@@ -299,12 +304,15 @@ def _foresee(
                 library = stack.enter_context(open_library(library_dir))
         if library is not None and encoder is not None:
             library.check_space(encoder.space)
-        work = workload(library, roots, options)
+        work = workload(library, roots, options, transcribes=speech is not None)
         dim = encoder.space.dim if encoder is not None else library.dim if library else 0
+        ahead = forecast(work, options, encoder, dim)
+        words = words_ahead(library, work, ahead.video_s, options, speech=speech, reader=reader)
     show_forecast(
         screen,
         work,
-        forecast(work, options, encoder, dim),
+        ahead,
+        words,
         options.model_spec,
         model_is_here=here,
     )
@@ -335,7 +343,7 @@ def _end(summary: IndexSummary) -> None:
     """Ends with the exit status that a run deserves."""
     if summary.interrupted:
         raise KeyboardInterrupt(_TO_GO_ON)
-    if not summary.searchable:
+    if not summary.searchable and not summary.searchable_sounds:
         raise NothingIndexedError(
             "nothing could be indexed: there is no video to search",
             "gz ls shows what failed and why",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from index.indexing.kinds import is_sound
+
 from ..options import DebugOption, JsonOption, LibraryOption, QuietOption, settings_of
 from ..views.render import Screen, display_safe, path_fields
 from ..views.texts import text_fields, texts_in_short
@@ -100,12 +102,13 @@ def _cells(screen: Screen, file: KnownFile) -> list[str]:
     row, state = file.row, file.state
     style = _STYLES.get(state, "red")
     length = clock(row.duration_s) if row.status == "indexed" or row.coarse else "-"
-    size = f"{row.width}x{row.height}" if row.width else "-"
+    size = f"{row.width}x{row.height}" if row.width else "sound" if is_sound(row) else "-"
     reason = row.reason
     if file.copy_of is not None:
         reason = f"the same content as {display_safe(file.copy_of)}"
     path = screen.path(row.path) + (f"  {screen.styled(reason, 'yellow')}" if reason else "")
-    return [screen.styled(state, style), length, size, f"{row.frames}", path]
+    frames = "-" if is_sound(row) else f"{row.frames}"
+    return [screen.styled(state, style), length, size, frames, path]
 
 
 def video_fields(file: KnownFile) -> dict[str, Any]:
@@ -129,6 +132,7 @@ def video_fields(file: KnownFile) -> dict[str, Any]:
         "fps": row.fps,
         "codec": row.codec,
         "container": row.container,
+        "sound": is_sound(row),
         "size_bytes": row.size_bytes,
         "mtime_ns": row.mtime_ns,
         "approximate_times": row.approximate_times,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from index.errors import UsageError
+from index.indexing.kinds import is_sound
 
 from ..options import DebugOption, JsonOption, LibraryOption, QuietOption, settings_of
 from ..views.render import Screen, display_safe, shell_quoted, size_text
@@ -118,9 +119,10 @@ def _show_facts(screen: Screen, file: KnownFile) -> None:
         facts.append(("content", f"the same as {display_safe(file.copy_of)}"))
     if known:
         facts.append(("length", clock_ms(row.duration_s)))
-        facts.append(("picture", picture))
+        frames = f"{row.frames:,} {'frame' if row.frames == 1 else 'frames'}"
+        facts.append(("picture", "none, it is a sound file" if is_sound(row) else picture))
         facts.append(("format", f"{row.codec} in {row.container}"))
-        facts.append(("looked at", f"{row.frames:,} {'frame' if row.frames == 1 else 'frames'}"))
+        facts += [] if is_sound(row) else [("looked at", frames)]
     facts.append(("size", size_text(row.size_bytes)))
     for text in file.texts:
         if text.state != "empty":

@@ -40,8 +40,8 @@ class IndexView:
 
     def progress(self, progress: IndexProgress) -> None:
         """Another piece is done."""
-        if progress.words:
-            text = _words_text(progress)
+        if progress.words or progress.sounds:
+            text = _names_text(progress)
         else:
             self._pace.update(progress)
             text = _progress_text(progress, self._pace)
@@ -83,7 +83,8 @@ def show_summary(screen: Screen, summary: IndexSummary) -> None:
     if text := _texts_text(summary):
         screen.note(text)
     coarse = f", {summary.coarse:,} of them by key frames so far" if summary.coarse else ""
-    screen.note(f"{_searchable(summary.searchable)}{coarse}.")
+    files = _videos_and_sounds(summary.searchable, summary.searchable_sounds)
+    screen.note(f"{files} to search{coarse}.")
 
 
 def _skipped_text(summary: IndexSummary) -> str:
@@ -96,11 +97,12 @@ def _skipped_text(summary: IndexSummary) -> str:
 
 
 def _transcribed_text(summary: IndexSummary) -> str:
-    videos = "1 video" if summary.transcribed == 1 else f"{summary.transcribed:,} videos"
+    sounds = summary.transcribed_sounds
+    files = _videos_and_sounds(summary.transcribed - sounds, sounds)
     silent = summary.transcribed_silent
     nobody = f", in {silent:,} of them nobody speaks" if silent else ""
     length = spoken_length(summary.transcribed_s)
-    return f"{videos} transcribed by machine ({length} of sound{nobody})."
+    return f"{files} transcribed by machine ({length} of sound{nobody})."
 
 
 def _files(count: int) -> str:
@@ -116,9 +118,10 @@ def _speed_text(speed: float) -> str:
     return f"{speed:.1f}x real time" if speed < 10 else f"{speed:,.0f}x real time"
 
 
-def _words_text(progress: IndexProgress) -> str:
+def _names_text(progress: IndexProgress) -> str:
     name = display_safe(progress.current.rsplit(b"/", 1)[-1])
-    return f"reading texts  {progress.files_done:,}/{progress.files_total:,}  {name}"
+    what = "reading texts" if progress.words else "sound files"
+    return f"{what}  {progress.files_done:,}/{progress.files_total:,}  {name}"
 
 
 def _progress_text(progress: IndexProgress, pace: Pace) -> str:
@@ -142,6 +145,7 @@ def _status_fields(progress: IndexProgress, pace: Pace) -> dict[str, object]:
         "speech": progress.speech,
         "words": progress.words,
         "reading": progress.reading,
+        "sounds": progress.sounds,
         "files_done": progress.files_done,
         "files_total": progress.files_total,
         "share_done": progress.share_done,
@@ -178,10 +182,14 @@ def _summary_fields(summary: IndexSummary) -> dict[str, object]:
         "frames_encoded": summary.frames_encoded,
         "elapsed_s": summary.elapsed_s,
         "searchable": summary.searchable,
+        "sounds": summary.sounds,
+        "sound_s": summary.sound_s,
+        "searchable_sounds": summary.searchable_sounds,
         "coarse": summary.coarse,
         "transcribed": summary.transcribed,
         "transcribed_s": summary.transcribed_s,
         "transcribed_silent": summary.transcribed_silent,
+        "transcribed_sounds": summary.transcribed_sounds,
         "transcribed_failed": summary.transcribed_failed,
         "texts_read": summary.texts_read,
         "texts_videos": summary.texts_videos,
@@ -195,9 +203,13 @@ def _summary_fields(summary: IndexSummary) -> dict[str, object]:
 def _done_text(summary: IndexSummary) -> str:
     head = f"{_files(summary.indexed)} indexed"
     speed = _speed(summary.video_s, summary.elapsed_s)
+    parts = []
     if speed is not None:
         length = spoken_length(summary.video_s)
-        head += f" ({length} of video, {_frames(summary)}, {_speed_text(speed)})"
+        parts.append(f"{length} of video, {_frames(summary)}, {_speed_text(speed)}")
+    if summary.sounds:
+        parts.append(f"{_sounds(summary.sounds)} of {spoken_length(summary.sound_s)}")
+    head += f" ({'; '.join(parts)})" if parts else ""
     duplicates = "duplicate" if summary.duplicates == 1 else "duplicates"
     screens = "screen read" if summary.screens_read == 1 else "screens read"
     counts = {
@@ -234,5 +246,11 @@ def _frames(summary: IndexSummary) -> str:
     return f"{text}, {still / summary.frames:.0%} still" if still > 0 else text
 
 
-def _searchable(count: int) -> str:
-    return "1 video to search" if count == 1 else f"{count:,} videos to search"
+def _videos_and_sounds(videos: int, sounds: int) -> str:
+    parts = ["1 video" if videos == 1 else f"{videos:,} videos"] if videos or not sounds else []
+    parts += [_sounds(sounds)] * bool(sounds)
+    return " and ".join(parts)
+
+
+def _sounds(count: int) -> str:
+    return "1 sound file" if count == 1 else f"{count:,} sound files"

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 def write_thumbs(screen: Screen, hits: Sequence[Hit], folder: Path) -> None:
     """Writes the picture in the middle of each hit; a file that is there stays as it is."""
     from index.clips.files import safe_stem
+    from index.indexing.kinds import sounds_by_name
     from index.sampling.stills import jpeg, picture_at
 
     folder = folder.expanduser().absolute()
     folder.mkdir(parents=True, exist_ok=True)
     for hit in hits:
+        if sounds_by_name(hit.path):
+            continue
         try:
             picture = picture_at(hit.path, (hit.span.start_s + hit.span.end_s) / 2)
         except MediaError as error:

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from ..errors import GzError, MediaError, NoSpaceError, UsageError
 from ..files import FileStat, is_no_space, no_space, sha256_file, shown
+from ..indexing.kinds import sounds_by_name
 from ..media.fingerprint import fingerprint
 from .files import clip_name, open_folder, publish, safe_stem, unfinished
 from .source import Cut
@@ -204,6 +205,7 @@ class _Export:
         options = self._options
         start, end = _padded(request, options.pad_s)
         state = _present(request)
+        _require_picture(request.source)
         with unfinished(self._folder) as part:
             cut = _cutter(options.mode)(
                 request.source, start, end, part, MUXERS[options.container], progress
@@ -309,6 +311,19 @@ def _present(request: ClipRequest) -> FileStat:
             "Connect its drive, or run gz index on the place that it was moved to.",
         ) from error
     return state
+
+
+def _require_picture(source: bytes) -> None:
+    """Says plainly that a clip is cut by its pictures.
+
+    Raises:
+        MediaError: The source is a file of sound alone.
+    """
+    if sounds_by_name(source):
+        raise MediaError(
+            f"{shown(source)} is a sound file, and clips are only cut from videos.",
+            "What is said in it: gz show --transcript; to cut the sound, use an audio editor.",
+        )
 
 
 def _changed(request: ClipRequest, when: str) -> MediaError:

@@ -7,10 +7,12 @@ forgets, and only where the folder itself is there.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from ..files import FileStat
 from ..store.library import Library
 from ..types import VideoRow
 from .scan import Root
@@ -68,6 +70,31 @@ def missing(
         offline,
         tuple(sorted(deleted)),
     )
+
+
+def taken_over_by_copies(library: Library, gone: set[int], here: set[bytes]) -> dict[int, bytes]:
+    """Lets copies that are there, as they were, stand for videos whose file is not.
+
+    Args:
+        library: Open for writing.
+        gone: Videos whose file is gone from a folder of this run.
+        here: Files that this run met; their videos may lie in folders that it does not name.
+
+    Returns:
+        Where those videos are now, by id.
+    """
+    taken: dict[int, bytes] = {}
+    for copy in library.copies():
+        if copy.video_id in taken or not (copy.video_id in gone or copy.path in here):
+            continue
+        video = library.video(copy.video_id)
+        if video is None or os.path.lexists(video.path):
+            continue
+        with contextlib.suppress(OSError):
+            if FileStat.read(copy.path).same_content_as(copy.stat):
+                library.rename(video.id, copy.path, copy.stat)
+                taken[video.id] = copy.path
+    return taken
 
 
 def in_reach(

@@ -20,8 +20,10 @@ from ..sampling.workers import Failed, Finished, Frames, Opened, decode
 from ..store.library import Library
 from ..types import Encoder, Picture
 from .absence import missing, prunable
+from .kinds import sounds_by_name
 from .progress import IndexOptions
 from .scan import Candidate, Problem, scan
+from .sound_files import with_sounds
 
 _OPENED = 12
 """Most files that are opened to learn how long they are."""
@@ -52,10 +54,13 @@ class Workload:
     forgotten: tuple[bytes, ...] = ()
     """Videos that pruning would forget: their files are gone, and did not only move."""
     problems: tuple[Problem, ...] = ()
+    sounds: tuple[Candidate, ...] = ()
+    """Files of sound alone that would be read too."""
+    unchanged_paths: frozenset[bytes] = frozenset()
 
     @property
     def size_bytes(self) -> int:
-        """Of all files that would be read."""
+        """Of all videos that would be read."""
         return sum(candidate.stat.size_bytes for candidate in self.to_read)
 
 
@@ -82,13 +87,20 @@ class Forecast:
         return max(self.decode_s, self.encode_s)
 
 
-def workload(library: Library | None, paths: Sequence[Path], options: IndexOptions) -> Workload:
+def workload(
+    library: Library | None,
+    paths: Sequence[Path],
+    options: IndexOptions,
+    *,
+    transcribes: bool = False,
+) -> Workload:
     """Which files a run would read.
 
     Args:
         library: Open for reading; None where there is none yet.
         paths: Folders and files.
         options: Of the run.
+        transcribes: Whether it writes down what is said.
     """
     settled = {} if library is None else library.settled_files()
     videos = [] if library is None else library.videos()
@@ -104,15 +116,18 @@ def workload(library: Library | None, paths: Sequence[Path], options: IndexOptio
         options.exclude,
         lambda path, stat: path in settled and settled[path].same_content_as(stat),
     )
+    found = with_sounds(found, library, options, transcribes=transcribes)
     known = {video.path for video in videos} | set(settled)
     sizes = {video.size_bytes for video in videos}
     counts: Counter[str] = Counter()
     to_read: list[Candidate] = []
     met: set[int] = set()
+    unchanged: set[bytes] = set()
     for candidate in found.candidates:
         path, stat = candidate.path, candidate.stat
         if path in settled and settled[path].same_content_as(stat):
             counts["failed_before" if path in failed else "unchanged"] += 1
+            unchanged.add(path)
         elif options.retry and path in failed:
             counts["changed"] += 1
             to_read.append(candidate)
@@ -130,11 +145,13 @@ def workload(library: Library | None, paths: Sequence[Path], options: IndexOptio
         gone = [video for video in absence.gone if video.id not in met]
         forgotten = [video.path for video in prunable(library, gone, absence.gone_copies)]
     return Workload(
-        tuple(to_read),
+        tuple(file for file in to_read if not sounds_by_name(file.path)),
         **counts,
         skipped=skipped,
         forgotten=tuple(sorted(forgotten)),
         problems=found.problems,
+        sounds=tuple(file for file in to_read if sounds_by_name(file.path)),
+        unchanged_paths=frozenset(unchanged),
     )
 
 

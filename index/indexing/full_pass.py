@@ -146,11 +146,4 @@ class FullPass(VideoPass):
         self._turns.fail(self._close(video_id), reason)
 
     def _decoding_failed(self, event: Failed) -> None:
-        if event.kind == "device":
-            self._turns.unreachable(self._let_go(event.key).candidate, OSError(event.reason))
-        elif event.innocent:
-            self._turns.put_off(self._close(event.key), event.reason)
-        elif event.lethal:
-            self._turns.fail_lethally(self._close(event.key), event.reason)
-        else:
-            self._fail(event.key, event.reason)
+        self._turns.decoding_failed(self._close(event.key), event)

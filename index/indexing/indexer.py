@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import NoSpaceError
-from ..files import FileStat, WriterLock, shown
+from ..files import WriterLock, shown
 from ..passages import ScreenReader, Transcriber
 from ..store.library import Library
 from ..text.sidecars import TEXT_ENDINGS
@@ -26,12 +26,15 @@ from ..types import Encoder
 from ..vectors.cache import VectorCache
 from ..vectors.everyday import everyday_of
 from ..vectors.published import remove_unnamed
-from .absence import Absence, in_reach, missing, prunable
+from .absence import Absence, in_reach, missing, prunable, taken_over_by_copies
 from .coarse_pass import CoarsePass
 from .full_pass import FullPass
-from .progress import IndexObserver, IndexOptions, IndexSummary
+from .kinds import is_sound, sounds_by_name
+from .progress import IndexObserver, IndexOptions, IndexSummary, coarse_note, unended_note
 from .scan import Candidate, Problem, Root, ScanResult, scan
 from .screen_pass import ScreenPass, without_screen_text
+from .sound_files import with_sounds
+from .sound_pass import SoundPass
 from .speech_pass import SpeechPass
 from .text_pass import TextPass
 from .turns import Turns
@@ -79,19 +82,6 @@ def index_paths(
         return _Run(library, encoder, options, observer, reader, transcriber).over(paths)
 
 
-def _coarse_note(videos: int) -> str:
-    """What a first look has come to, for people."""
-    what = "1 video" if videos == 1 else f"{videos:,} videos"
-    return f"{what} can be searched now, by key frames; going on with all of it"
-
-
-def _unended_note(videos: int) -> str:
-    """Why some files wait until the end of the run, for people."""
-    if videos == 1:
-        return "1 file that was being read when gz last ended comes last"
-    return f"{videos:,} files that were being read when gz last ended come last, one at a time"
-
-
 def _set_aside(library_dir: Path, observer: IndexObserver) -> None:
     old = Library.set_aside(library_dir)
     if old is not None:
@@ -131,6 +121,13 @@ class _Run:
             lambda path, stat: path in settled and settled[path].same_content_as(stat),
             self._pass_over,
         )
+        found = with_sounds(
+            found,
+            self._library,
+            self._options,
+            transcribes=self._transcriber is not None,
+            passed_over=self._pass_over,
+        )
         self._here = found.candidates
         named = [os.path.realpath(os.fsencode(path)) for path in paths]
         given_up = named if self._options.prune else []
@@ -142,7 +139,7 @@ class _Run:
         self._remember([r for r in found.roots if r.path not in refused], absence.offline_roots)
         self._library.drop_copies(absence.gone_copies)
         here = {candidate.path for candidate in found.candidates}
-        taken_over = self._taken_over({video.id for video in absence.gone}, here)
+        taken_over = taken_over_by_copies(self._library, {video.id for video in absence.gone}, here)
         newly_gone = [v.id for v in absence.gone if not v.absent and v.id not in taken_over]
         if newly_gone:
             self._library.mark_absent(newly_gone)
@@ -182,29 +179,6 @@ class _Run:
             self._refresh_cache()
             self._transcribe(found.candidates)
         return self._closing()
-
-    def _taken_over(self, gone: set[int], here: set[bytes]) -> dict[int, bytes]:
-        """Lets copies that are there, as they were, stand for videos whose file is not.
-
-        Args:
-            gone: Videos whose file is gone from a folder of this run.
-            here: Files that this run met; their videos may lie in folders that it does not name.
-
-        Returns:
-            Where those videos are now, by id.
-        """
-        taken: dict[int, bytes] = {}
-        for copy in self._library.copies():
-            if copy.video_id in taken or not (copy.video_id in gone or copy.path in here):
-                continue
-            video = self._library.video(copy.video_id)
-            if video is None or os.path.lexists(video.path):
-                continue
-            with contextlib.suppress(OSError):
-                if FileStat.read(copy.path).same_content_as(copy.stat):
-                    self._library.rename(video.id, copy.path, copy.stat)
-                    taken[video.id] = copy.path
-        return taken
 
     def _pass_over(self, path: bytes, kind: str) -> None:
         ending = os.path.splitext(path)[1].lower()  # noqa: PTH122 - Path cannot hold bytes
@@ -267,6 +241,8 @@ class _Run:
             self._summary = replace(
                 self._summary,
                 indexed=counts.indexed,
+                sounds=counts.sounds,
+                sound_s=counts.sound_s,
                 unchanged=self._summary.unchanged + counts.touched,
                 moved=self._summary.moved + counts.moved,
                 duplicates=counts.duplicates,
@@ -284,7 +260,9 @@ class _Run:
         if self._reader is None or self._summary.interrupted:
             return
         whole = [
-            v for v in self._library.videos(searchable=True) if not v.coarse and v.path in here
+            v
+            for v in self._library.videos(searchable=True)
+            if not v.coarse and not is_sound(v) and v.path in here
         ]
         rows = without_screen_text(self._library, whole, self._options.retry)
         if not rows:
@@ -314,20 +292,25 @@ class _Run:
         files come last and one at a time, so that they keep no other from its turn.
         """
         parts = (self._library, self._encoder, self._options, self._observer, turns)
+        sounds = [c for c in work if sounds_by_name(c.path)]
+        work = [c for c in work if not sounds_by_name(c.path)]
         tries = self._library.unended_attempts()
         alone = sorted((c for c in work if c.path in tries), key=lambda c: tries[c.path])
         work = [c for c in work if c.path not in tries]
         if alone:
-            self._observer.note(_unended_note(len(alone)))
+            self._observer.note(unended_note(len(alone)))
         if self._options.looks_first(sum(c.stat.size_bytes for c in work)):
             work = CoarsePass(*parts).look(work)
             coarse = sum(row.coarse for row in self._library.videos(searchable=True))
             if work and coarse:
-                self._observer.note(_coarse_note(coarse))
+                self._observer.note(coarse_note(coarse))
                 self._read_texts(self._here)
         FullPass(*parts, self._reader).run(work, alone)
+        sound_pass = SoundPass(self._library, self._options, self._observer, turns)
+        sound_pass.run(sounds)
         while copies := turns.postponed():
-            FullPass(*parts, self._reader).run(copies)
+            FullPass(*parts, self._reader).run([c for c in copies if not sounds_by_name(c.path)])
+            sound_pass.run([c for c in copies if sounds_by_name(c.path)])
 
     def _prune(self, absence: Absence) -> None:
         """Forgets what is gone after indexing, when files that moved are known by their path."""
@@ -369,6 +352,7 @@ class _Run:
                 transcribed=speech.counts.videos,
                 transcribed_s=speech.counts.sound_s,
                 transcribed_silent=speech.counts.silent,
+                transcribed_sounds=speech.counts.sounds,
                 transcribed_failed=speech.counts.failed,
             )
 
@@ -378,6 +362,8 @@ class _Run:
 
     def _closing(self) -> IndexSummary:
         texts = self._texts.counts
+        searchable = self._library.videos(searchable=True)
+        sounds = sum(map(is_sound, searchable))
         return replace(
             self._summary,
             texts_read=texts.read,
@@ -385,7 +371,8 @@ class _Run:
             texts_failed=texts.failed,
             texts_gone=texts.gone,
             problems=tuple(self._problems),
-            searchable=len(self._library.segments()),
-            coarse=sum(row.coarse for row in self._library.videos(searchable=True)),
+            searchable=len(searchable) - sounds,
+            searchable_sounds=sounds,
+            coarse=sum(row.coarse for row in searchable),
             elapsed_s=time.monotonic() - self._started,
         )

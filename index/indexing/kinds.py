@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
+
+from ..media.sniff import SOUND_SUFFIXES
+
+if TYPE_CHECKING:
+    from ..types import VideoRow
 
 _ENDINGS = {
     "picture": "jpg jpeg jpe png gif bmp tif tiff webp heic heif avif svg psd xcf ico dng cr2 cr3 "
@@ -28,3 +34,13 @@ def counted(count: int, kind: str) -> str:
     """A count with its kind: ``1 picture``, ``3 files without an ending``."""
     first, space, rest = kind.partition(" of " if " of " in kind else " without ")
     return f"{count:,} {first}{'' if count == 1 else 's'}{space}{rest}"
+
+
+def sounds_by_name(path: bytes) -> bool:
+    """Whether a file is called like one of sound alone."""
+    return os.path.splitext(path)[1].lower() in SOUND_SUFFIXES  # noqa: PTH122
+
+
+def is_sound(video: VideoRow) -> bool:
+    """Whether what the library holds is sound alone: it was read, and has no picture."""
+    return bool(video.codec) and not video.width

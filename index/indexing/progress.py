@@ -100,6 +100,8 @@ class IndexProgress:
     """True while texts are read instead of pictures; counts are of videos then."""
     reading: bool = False
     """True while the screens of videos are read that are indexed already."""
+    sounds: bool = False
+    """True while files of sound alone are looked at."""
 
 
 @dataclass(frozen=True)
@@ -124,12 +126,18 @@ class IndexSummary:
     pruned: int = 0
     offline_roots: tuple[bytes, ...] = ()
     problems: tuple[Problem, ...] = ()
+    sounds: int = 0
+    """Of the indexed files, those of sound alone."""
+    sound_s: float = 0.0
+    """Seconds of them."""
     video_s: float = 0.0
     frames: int = 0
     frames_encoded: int = 0
     elapsed_s: float = 0.0
     searchable: int = 0
     """Videos that ``find`` can search now."""
+    searchable_sounds: int = 0
+    """Files of sound alone whose words it can search."""
     coarse: int = 0
     """Of those, how many by their key frames alone so far."""
     transcribed: int = 0
@@ -138,6 +146,8 @@ class IndexSummary:
     """Seconds of their sound."""
     transcribed_silent: int = 0
     """Of those videos, how many in which nobody speaks."""
+    transcribed_sounds: int = 0
+    """Of those videos, how many are files of sound alone."""
     transcribed_failed: int = 0
     """Videos whose sound cannot be used; their pictures can be searched all the same."""
     texts_read: int = 0
@@ -175,3 +185,16 @@ class IndexObserver(Protocol):
     def note(self, text: str) -> None:
         """Something a person may want to know."""
         ...
+
+
+def coarse_note(videos: int) -> str:
+    """What a first look has come to, for people."""
+    what = "1 video" if videos == 1 else f"{videos:,} videos"
+    return f"{what} can be searched now, by key frames; going on with all of it"
+
+
+def unended_note(videos: int) -> str:
+    """Why some files wait until the end of the run, for people."""
+    if videos == 1:
+        return "1 file that was being read when gz last ended comes last"
+    return f"{videos:,} files that were being read when gz last ended come last, one at a time"

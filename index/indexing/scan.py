@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ..files import FileStat
 from ..media.sniff import HEAD_BYTES, VIDEO_SUFFIXES, is_container
-from .kinds import kind_of
+from .kinds import kind_of, sounds_by_name
 
 JUNK = (
     ".*",
@@ -96,6 +96,8 @@ class ScanResult:
     """Unreadable folders and files, and named files that are no video; by name."""
     skipped: dict[str, int]
     """Counts by kind, in the singular: ``picture``, ``link``, ``excluded file`` ..."""
+    sounds: tuple[Candidate, ...] = ()
+    """Files of sound alone, which may be worth it; see `sound_files`."""
 
     @property
     def unreadable(self) -> tuple[bytes, ...]:
@@ -129,6 +131,7 @@ def scan(
         tuple(walk.roots),
         tuple(walk.problems),
         dict(walk.skipped),
+        tuple(walk.sounds),
     )
 
 
@@ -158,6 +161,7 @@ class _Walk:
         self, exclude: Sequence[str], known: Known | None, passed_over: PassedOver | None
     ) -> None:
         self.candidates: list[Candidate] = []
+        self.sounds: list[Candidate] = []
         self.roots: list[Root] = []
         self.problems: list[Problem] = []
         self.skipped: Counter[str] = Counter()
@@ -193,11 +197,14 @@ class _Walk:
         if not mode.S_ISREG(stat.st_mode):
             self.problems.append(Problem(path, "not a regular file"))
             return
-        before = len(self.candidates), len(self.problems)
+        before = self._looked_at()
         repeated = path in self._seen
         self._file(path, stat, path)
-        if not repeated and before == (len(self.candidates), len(self.problems)):
+        if not repeated and before == self._looked_at():
             self.problems.append(Problem(path, "not a video: it does not begin like one"))
+
+    def _looked_at(self) -> int:
+        return len(self.candidates) + len(self.sounds) + len(self.problems)
 
     def _folder(self, top: bytes, root: bytes) -> tuple[int, str]:
         """Walks a folder; returns how many entries it holds and why it could not be read."""
@@ -263,6 +270,10 @@ class _Walk:
                 likely = is_container(_head(path), suffix)
             except OSError as error:
                 self.problems.append(Problem(path, _reason(error)))
+                return
+            if not likely and sounds_by_name(path):
+                self._seen.add(path)
+                self.sounds.append(Candidate(path, stat, root))
                 return
             # A name that claims video is kept although the file begins oddly: whoever
             # gave it that name wants to hear what is wrong with it. Pictures of subtitles

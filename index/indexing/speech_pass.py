@@ -7,6 +7,7 @@ happens here. Each ten minutes are one commit, so that a run that ends anywhere 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,7 @@ from ..sampling.sounds import SoundError, SoundSource
 from ..store.library import Library
 from ..store.text_rows import TextRow
 from ..types import VideoRow
+from .kinds import is_sound
 from .progress import IndexObserver, IndexOptions, IndexProgress
 from .scan import Candidate, Problem
 from .speech_windows import LONGEST_S, RATE, spoken, windows
@@ -45,6 +47,8 @@ class SpeechCounts:
     failed: int = 0
     silent: int = 0
     """Of the videos, those in which nobody speaks."""
+    sounds: int = 0
+    """Of the videos, those that are sound alone."""
 
 
 @dataclass
@@ -92,6 +96,8 @@ class SpeechPass:
         self._options, self._observer = options, observer
         self._report_problem = report_problem
         self._started_s = time.monotonic()
+        self._heard: Counter[str] = Counter()
+        """Letters in each language, of the video that is being transcribed."""
 
     def run(self, here: Iterable[Candidate]) -> None:
         """Transcribes all videos of the run that can be searched and have no words of speech.
@@ -140,7 +146,9 @@ class SpeechPass:
         return True
 
     def _is_current(self, text: TextRow, video: VideoRow) -> bool:
-        made = (text.source, text.settings, text.fingerprint)
+        # The language that a model heard is known only afterwards.
+        source = replace(text.source, language=self._source.language)
+        made = (source, text.settings, text.fingerprint)
         return text.state != "staged" and made == (
             self._source,
             self._settings,
@@ -165,6 +173,7 @@ class SpeechPass:
 
     def _transcribe(self, video: VideoRow, source: SoundSource, number: int, total: int) -> None:
         text = self._library.stage_text(video.id, self._source, self._settings)
+        self._heard.clear()
         heard = text.passages
         covered_s = begun_s = text.covered_s
         for piece, is_last in self._long_pieces(source.pieces(video.path, covered_s)):
@@ -176,10 +185,13 @@ class SpeechPass:
             begun_s = covered_s
             self._tell(video, covered_s, number, total)
         end_s = max(covered_s, video.duration_s)
-        self._library.publish_text(text.id, TextTrack(self._source, (), end_s))
+        spoken = self._source.language or next((code for code, _ in self._heard.most_common(1)), "")
+        told = replace(self._source, language=spoken)
+        self._library.publish_text(text.id, TextTrack(told, (), end_s))
         self.counts.videos += 1
         self.counts.passages += heard
         self.counts.silent += not heard
+        self.counts.sounds += is_sound(video)
 
     def _long_pieces(self, pieces: Iterator[tuple[float, Sound]]) -> Iterator[tuple[_Piece, bool]]:
         """About ten minutes each; what a piece leaves of its sound begins the next one.
@@ -217,6 +229,8 @@ class SpeechPass:
             for window, passages in zip(batch, written, strict=True):
                 kept = spoken(passages, window.start_s, speech)
                 found += [_shifted(passage, piece.start_s) for passage in kept]
+        for passage in found:
+            self._heard[passage.language] += len(passage.body)
         rest = sound[round(done_s * RATE) :]
         piece.start_s, piece.sounds, piece.samples = piece.start_s + done_s, [rest], len(rest)
         return found, piece.start_s

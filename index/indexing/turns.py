@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 
 from ..files import FileStat
 from ..media.fingerprint import WHOLE_BYTES, content_digest, fingerprint
+from ..sampling.workers import Failed
 from ..store.library import Library
 from ..types import VideoRow
 from .progress import IndexObserver, IndexOptions
@@ -43,6 +44,9 @@ class Counts:
     frames: int = 0
     frames_encoded: int = 0
     screens_read: int = 0
+    sounds: int = 0
+    """Of the indexed files, those of sound alone."""
+    sound_s: float = 0.0
     lost_roots: list[bytes] = field(default_factory=list)
 
 
@@ -210,6 +214,18 @@ class Turns:
         """Ends an attempt: the file cannot be used."""
         self._library.fail_video(turn.video_id, reason)
         self.count_problem(turn.candidate.path, reason)
+
+    def decoding_failed(self, turn: Turn, failed: Failed) -> None:
+        """Ends an attempt at which the decoder gave up."""
+        if failed.kind == "device":
+            self._library.release_attempt(turn.video_id)
+            self.unreachable(turn.candidate, OSError(failed.reason))
+        elif failed.innocent:
+            self.put_off(turn, failed.reason)
+        elif failed.lethal:
+            self.fail_lethally(turn, failed.reason)
+        else:
+            self.fail(turn, failed.reason)
 
     def fail_lethally(self, turn: Turn, reason: str) -> None:
         """Ends an attempt that cost a decoder: the file may be tried once more, or is set aside."""

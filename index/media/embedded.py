@@ -18,7 +18,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 
 from ..errors import MediaError
-from .container import open_container, open_side_text, open_video
+from .container import COVER, SOUND_CONTAINERS, open_container, open_side_text, open_video
 from .packets import DECODE_ERRORS, drive_error
 
 TEXTUAL = frozenset({"subrip", "webvtt", "text", "ass", "ssa", "mov_text"})
@@ -91,8 +91,9 @@ def origin_of(path: bytes) -> Origin:
                 return Origin(begins, begins, video.info.fps)
             return Origin(begins, video.first.pts * video.stream.time_base, video.info.fps)
     except MediaError:
-        with open_container(path) as container:
-            if container.streams.video or not container.streams.audio:
+        with open_container(path, formats=SOUND_CONTAINERS) as container:
+            pictured = any(not stream.disposition & COVER for stream in container.streams.video)
+            if pictured or not container.streams.audio:
                 raise
             begins = Fraction(container.start_time or 0, 1_000_000)
             return Origin(begins, begins)
@@ -105,7 +106,7 @@ def open_texts(path: bytes) -> Iterator[tuple[list[TextStream], list[NamedStretc
     Raises:
         MediaError: The file cannot be opened.
     """
-    container = open_container(path)
+    container = open_container(path, formats=SOUND_CONTAINERS)
     try:
         streams = [_described(stream) for stream in container.streams.subtitles]
         yield streams, _chapters(container), EventReader(container, streams)

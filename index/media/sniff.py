@@ -46,6 +46,10 @@ VIDEO_SUFFIXES = frozenset(
 
 `.ts` and `.mts` are missing on purpose, they are TypeScript more often than video.
 """
+SOUND_SUFFIXES = frozenset(
+    b".mp3 .m4a .m4b .wav .flac .ogg .oga .opus .aac .wma .mka .aif .aiff".split()
+)
+"""Endings of files that hold sound alone, in formats that can be read."""
 _SOUND_SUFFIXES = frozenset(b".mka .wma .m4a .m4b .oga .ogg .opus .mp3 .ra .aac".split())
 
 

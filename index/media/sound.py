@@ -64,7 +64,7 @@ def sound_pieces(
         place = None if lead_s is None or begin <= lead_s else begin - lead_s
         with closing(open_container(path, formats=SOUND_CONTAINERS)) as container:
             opened()
-            stream = _main_sound(container)
+            stream = main_sound(container)
             if stream is None:
                 return
             if place is not None and (parts is None or not _enter(container, parts, place)):
@@ -88,7 +88,7 @@ def _parts(path: bytes) -> Joints | None:
     return joints(path) if pictured else None
 
 
-def _main_sound(container: InputContainer) -> AudioStream | None:
+def main_sound(container: InputContainer) -> AudioStream | None:
     """The stream that a player would choose.
 
     Raises:

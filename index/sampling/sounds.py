@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -11,7 +11,9 @@ import numpy as np
 
 from ..errors import MediaError
 from ..media.sound import sound_pieces
+from ..media.sound_facts import sound_facts
 from ..passages import Sound
+from ..types import SamplingReport, VideoInfo
 from .jobs import DecodeLimits
 from .memory import Allowance
 from .worker import Message, Shots
@@ -54,6 +56,40 @@ def hear(
     for start_s, sound in sound_pieces(job.path, job.start_s, heartbeat, opened):
         yield ("frames", [start_s]), [sound.view(np.uint8)]
     yield ("finished", None), []
+
+
+def measure(
+    job: SoundJob,
+    *,
+    limits: DecodeLimits,
+    heartbeat: Callable[[], None],
+    allowance: Allowance | None = None,
+) -> Iterator[tuple[Message, Shots]]:
+    """What a worker does with a file of sound alone: what it is, and how long."""
+    opened = (lambda: None) if allowance is None else allowance.for_decoding
+    if allowance is not None:
+        allowance.for_opening()
+    yield ("finished", sound_facts(job.path, heartbeat, opened)), []
+
+
+def measured(
+    jobs: Iterable[SoundJob], *, workers: int = 1, limits: DecodeLimits | None = None
+) -> Generator[tuple[int, tuple[VideoInfo, SamplingReport] | Failed], None, None]:
+    """What files of sound alone are, each read in a process that a broken one may ruin.
+
+    Args:
+        jobs: Pulled one at a time, just before each starts.
+        workers: Processes; 0 reads in this one, without its protection.
+        limits: What a worker may use.
+
+    Yields:
+        The job's key with the file's facts, or with why there are none.
+    """
+    for event in run_jobs(jobs, measure, workers=workers, limits=limits):
+        if isinstance(event, Finished):
+            yield event.key, event.report
+        elif isinstance(event, Failed):
+            yield event.key, event
 
 
 class SoundSource:

@@ -198,18 +198,19 @@ class AttemptWriter(FrameReader):
         """Makes all staged pieces visible and removes the older version, in one transaction.
 
         Args:
-            video_id: A video with staged pieces.
+            video_id: A video with staged pieces, or a file of sound alone, which has none.
             report: What sampling it showed.
-            info: What the container declares.
+            info: What the container declares; no width where there is no picture.
             content_digest: Of the whole file, where its fingerprint leaves something open.
 
         Raises:
-            ValueError: Nothing is staged.
+            ValueError: Nothing is staged of something that has a picture.
             NoSpaceError: The disk is full; the older version is still the visible one.
         """
         with self._transaction():
             staging = self._staging(video_id)
-            if not self._row("SELECT frames FROM versions WHERE id = ?", [staging])[0]:
+            frames = self._row("SELECT frames FROM versions WHERE id = ?", [staging])[0]
+            if info.width and not frames:
                 raise ValueError(f"video {video_id} has no frames to commit")
             self._write_info(staging, info, report)
             self._all(

@@ -132,13 +132,14 @@ def broken_versions(library: Library) -> Iterator[BrokenVersion]:
     """Reads every frame of the library and names the versions that are not sound."""
     versions = library._all(
         "SELECT versions.id, video_id, path, visible_version IS versions.id, frames, token, "
-        "contents "
+        "contents, width "
         "FROM versions JOIN videos ON videos.id = video_id ORDER BY versions.id"
     )
-    for version_id, video_id, path, visible, frames, token, contents in versions:
+    for version_id, video_id, path, visible, frames, token, contents, width in versions:
         try:
             with explained(library._path):
-                reason = _fault(library, version_id, frames, token, contents, bool(visible))
+                pictured = bool(visible and width)
+                reason = _fault(library, version_id, frames, token, contents, pictured)
         except (GzError, ValueError, TypeError) as error:
             reason = str(error)
         if reason:
@@ -146,9 +147,9 @@ def broken_versions(library: Library) -> Iterator[BrokenVersion]:
 
 
 def _fault(
-    library: Library, version_id: int, frames: int, token: bytes, contents: bytes, visible: bool
+    library: Library, version_id: int, frames: int, token: bytes, contents: bytes, pictured: bool
 ) -> str:
-    """What is wrong with the frames of a version; empty when nothing is."""
+    """What is wrong with the frames of a version, some of them where it has a picture; or empty."""
     seen, last_s, sums, listed = 0, -1.0, bytes(8), b""
     chunks = library._db.execute(
         "SELECT first_frame, frames, first_s, last_s, times, vectors FROM chunks "
@@ -169,7 +170,7 @@ def _fault(
         seen, last_s = seen + count, float(times[-1])
         sums = add_tokens(sums, frame_tokens(times, half))
         listed += entry(first_frame, times, times_blob, vectors_blob)
-    if seen != frames or (visible and not seen):
+    if seen != frames or (pictured and not seen):
         return "frames are missing"
     whole = sums == token and listed == contents
     return "" if whole else "vectors are not those that were written"

@@ -60,9 +60,11 @@ class FrameReader(LibraryReader):
         self._lists: dict[int, tuple[tuple[Any, ...], Contents]] = {}
 
     def segments(self) -> list[Segment]:
-        """All searchable videos with the tokens of their vectors, by video id."""
+        """All searchable videos that have frames, with the tokens of their vectors, by id."""
         self._require_sound_rows()
-        rows = self._all("SELECT video_id, token, frames FROM searchable ORDER BY video_id")
+        rows = self._all(
+            "SELECT video_id, token, frames FROM searchable WHERE frames > 0 ORDER BY video_id"
+        )
         return [Segment(row[0], int.from_bytes(row[1], "little"), row[2]) for row in rows]
 
     def read_vectors(

@@ -92,7 +92,7 @@ def _saved_from(source: Path, folder: Path) -> Salvaged | None:
                 return None
         with Library(folder, open_writable(copy), readonly=False) as new:
             lost = _drop_unsound(new)
-            saved = len(new.segments())
+            saved = len(new.videos(searchable=True))
         reached("before_salvage_swap")
         aside = set_aside(path)
         copy.replace(path)

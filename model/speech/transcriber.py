@@ -33,6 +33,8 @@ SPEECH_MODELS = {
     "whisper-turbo": "openai/whisper-large-v3-turbo",
 }
 """Words for ``--speech-model``."""
+TIMES_REAL_TIME = {"parakeet": 14.0, "whisper-base": 27.0, "whisper-small": 9.5}
+"""Seconds of speech a core-second, about; tests/benchmarks/bench_speech.py measures it."""
 _LIKE = ModelSource(
     "",
     "",

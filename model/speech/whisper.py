@@ -9,6 +9,7 @@ digital silence, in which no word may lie, so that look ends where the sound doe
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,9 +94,13 @@ class Whisper:
             texts = self._texts(heard, prompts)
             frames = [min(-(-len(piece) // 320), heard.shape[1]) for piece in pieces]
             begins = self._begins(heard, prompts, [[n for n, _ in text] for text in texts], frames)
+        languages = self._told(prompts)
         return [
-            self._tokens(text, begin, end * _FRAME_S)
-            for text, begin, end in zip(texts, begins, frames, strict=True)
+            [
+                replace(token, language=language)
+                for token in self._tokens(text, begin, end * _FRAME_S)
+            ]
+            for text, begin, end, language in zip(texts, begins, frames, languages, strict=True)
         ]
 
     def _marks(
@@ -132,6 +137,13 @@ class Whisper:
             logits = self._decoded(start, heard)[:, -1]
             spoken = numbers[logits[:, numbers].argmax(-1)][:, None]
         return torch.cat([start, spoken, rest], 1)
+
+    def _told(self, prompts: torch.Tensor) -> list[str]:
+        """The language of each text, as its prompt has it; empty where the model has but one."""
+        if not self._languages:
+            return [""] * len(prompts)
+        codes = {number: code for code, number in self._languages.items()}
+        return [codes[number] for number in prompts[:, 1].tolist()]
 
     def _texts(self, heard: torch.Tensor, prompts: torch.Tensor) -> list[list[tuple[int, float]]]:
         """Pieces of text with their probabilities; none where the model heard no words."""

@@ -29,6 +29,8 @@ class Token:
     start_s: float
     end_s: float
     confidence: float
+    language: str = ""
+    """Two letters, where the model tells what it heard."""
 
 
 @dataclass
@@ -58,15 +60,16 @@ def passages_of(tokens: Sequence[Token], quality: TimeQuality = "exact") -> tupl
     heard = _words(tokens)
     if repeats_itself("".join(" " * word.spaced + word.text for word in heard)):
         return ()
+    language = tokens[0].language if tokens else ""
     found: list[Passage] = []
     current: list[_Heard] = []
     for word in heard:
         if current and _ends(current, word):
-            found.append(_passage(current, quality))
+            found.append(_passage(current, quality, language))
             current = []
         current.append(word)
     if current:
-        found.append(_passage(current, quality))
+        found.append(_passage(current, quality, language))
     return tuple(found)
 
 
@@ -113,7 +116,7 @@ def _ends(current: list[_Heard], following: _Heard) -> bool:
     return long_enough and last.text.rstrip("\"')”’」").endswith(tuple(_SENTENCE_ENDS))
 
 
-def _passage(heard: list[_Heard], quality: TimeQuality) -> Passage:
+def _passage(heard: list[_Heard], quality: TimeQuality, language: str) -> Passage:
     body, words = "", []
     for number, word in enumerate(heard):
         body += " " if number and word.spaced else ""
@@ -128,4 +131,5 @@ def _passage(heard: list[_Heard], quality: TimeQuality) -> Passage:
         confidence=round(fmean(word.confidence for word in heard), 3),
         words=tuple(words),
         quality=quality,
+        language=language,
     )

@@ -143,6 +143,7 @@ def main() -> None:
     parser.add_argument("--slides", type=int, default=12)
     parser.add_argument("--keep", type=Path, help="folder for the videos")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--json", action="store_true", help="as it always writes")
     given = parser.parse_args()
     if given.child:
         print(json.dumps(read(given.child, given.slides)))

@@ -184,6 +184,16 @@ def screens(facts: Facts) -> Iterator[Row]:
         )
 
 
+def speech(facts: Facts) -> Iterator[Row]:
+    for name, fact in facts.items():
+        yield (
+            f"transcribing speech, `{name}`, one core (peak memory)",
+            f"{fact['times_real_time']:.3g}x real time ({fact['memory_mb'] / 1000:.1f} GB)",
+            f"finding where somebody speaks {fact['detector_times_real_time']:,.0f}x",
+            "",
+        )
+
+
 BENCHMARKS = {
     "sampling": Benchmark("bench_sampling.py --rounds 2", sampling),
     "encoding": Benchmark("bench_encoding.py --frames 32", encoding("base")),
@@ -206,6 +216,7 @@ BENCHMARKS = {
     ),
     "clips": Benchmark("bench_clips.py", clips),
     "screens": Benchmark("bench_screen.py", screens),
+    "speech": Benchmark("bench_speech.py", speech, long=True),
 }
 
 

@@ -34,7 +34,7 @@ class Home:
         options = {"model_spec": "fake", "workers": 0, **options}
         return index_paths(
             self.library, [self.videos], FakeEncoder(), IndexOptions(**options), self.seen,
-            transcriber,
+            transcriber=transcriber,
         )  # fmt: skip
 
     def texts(self) -> list[TextRow]:
@@ -235,6 +235,20 @@ def test_the_language_of_the_model_or_the_person_is_kept(home: Home) -> None:
     home.index(spoken, language="de")
     assert spoken.languages_asked == ["de"]
     assert home.texts()[0].source.language == "de"
+
+
+def test_the_language_that_a_model_hears_most_is_kept(home: Home) -> None:
+    write_sound(home.videos / "a.mkv", [(0.0, tones(SAID, 12))], picture_s=12)
+    # What is said first fills more of its window than the rest does of its own.
+    hears = ToneTranscriber(
+        known=frozenset({"en", "de"}), tells=lambda end_s: "de" if end_s > 1.5 else "en"
+    )
+    home.index(hears)
+    assert [(text.source.language, text.passages) for text in home.texts()] == [("de", 2)]
+    assert home.index(ToneTranscriber(known=frozenset({"en", "de"}))).transcribed == 0
+    better = ToneTranscriber("tones@2", known=frozenset({"en", "de"}))
+    assert home.index(better).transcribed == 1
+    assert home.texts()[0].source.language == "", "this one does not tell"
 
 
 def test_sound_is_decoded_in_a_process_of_its_own(home: Home) -> None:
