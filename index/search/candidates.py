@@ -41,7 +41,7 @@ _FARTHEST = 20_000
 _SMALL_SCOPE = 200_000
 """Passages in the searched texts below which they are told apart beforehand."""
 _MOST_PHRASES = 400
-_GAP_S = 5.0
+_GAP_S = 2.0
 """Silence after which the next passage is another matter."""
 _USUAL = 0.05
 """Share of passages with an English function word, at least, also where a library is small."""

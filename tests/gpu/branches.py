@@ -41,6 +41,7 @@ SEEN_BY = {
     "model/hardware/precision.py": "agreement, training",
     "model/hardware": "agreement, trouble",
     "model/siglip": "agreement",
+    "model/speech": "trouble",
     "model/grounding": "training",
     "model/datasets": "training",
     "model/training": "training",

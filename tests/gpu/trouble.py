@@ -34,6 +34,7 @@ def check(ground: Ground, findings: Findings) -> None:
         no_card(ground, findings, videos)
     fails_between_batches(ground, findings)
     no_bfloat16(ground, findings)
+    larger_speech_model(ground, findings)
 
 
 def short_videos(ground: Ground) -> Path:
@@ -156,6 +157,14 @@ def no_card(ground: Ground, findings: Findings, videos: Path) -> None:
     refused = ground.gz(*asked, **hidden)
     ok = refused.returncode == 2 and "Traceback" not in refused.stderr
     findings.holds("CUDA_VISIBLE_DEVICES= : --device cuda is refused", ok, last_line(refused))
+
+
+def larger_speech_model(ground: Ground, findings: Findings) -> None:
+    """With a card the larger Whisper is chosen for a language that Parakeet does not know."""
+    from model.speech.transcriber import default_model
+
+    chosen, expected = default_model("ja"), "whisper-turbo" if ground.on_card else "whisper-small"
+    findings.holds("speech model for Japanese", chosen == expected, chosen, expected)
 
 
 def no_bfloat16(ground: Ground, findings: Findings) -> None:
