@@ -77,6 +77,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 def _run(screen: Screen, folder: Path, seed: int) -> DemoOutcome:
     from model.demo.archive import score
+    from model.demo.spoken import score_spoken
 
     seconds: dict[str, float] = {}
     with _timed(seconds, "render"):
@@ -85,11 +86,12 @@ def _run(screen: Screen, folder: Path, seed: int) -> DemoOutcome:
     with _timed(seconds, "index"):
         summary = _index(screen, folder, archive)
     with _timed(seconds, "find"):
-        found = _find_all(screen, folder, archive)
+        found, heard = _find_all(screen, folder, archive)
     with _timed(seconds, "export"):
         clips = _export(screen, folder, found[WAYS[-1]])
     scores = {way: score(answers) for way, answers in found.items()}
-    return DemoOutcome(archive, summary, found[WAYS[-1]], scores, clips, seconds)
+    answers = found[WAYS[-1]] | heard
+    return DemoOutcome(archive, summary, answers, scores, score_spoken(heard), clips, seconds)
 
 
 def _rendered(screen: Screen, folder: Path, seed: int) -> DemoArchive:
@@ -134,8 +136,8 @@ def _index(screen: Screen, folder: Path, archive: DemoArchive) -> IndexSummary:
 
 def _find_all(
     screen: Screen, folder: Path, archive: DemoArchive
-) -> dict[Way, dict[DemoQuery, FindResult]]:
-    """The answers to every query in every way."""
+) -> tuple[dict[Way, dict[DemoQuery, FindResult]], dict[DemoQuery, FindResult]]:
+    """The answers to queries about pictures in every way, and to those about words in the last."""
     from index.search.find import find
     from index.store.sentences import SentenceCache
     from index.types import FindRequest
@@ -146,6 +148,8 @@ def _find_all(
 
     ways = (*WAYS, ANY_OTHER)
     found: dict[Way, dict[DemoQuery, FindResult]] = {way: {} for way in ways}
+    heard: dict[DemoQuery, FindResult] = {}
+    asked = (*archive.queries, *archive.spoken)
     with open_library(folder / "library") as library, screen.progress() as progress:
         encoder = open_encoder_of(screen, library, None)
         cache = VectorCache.load(
@@ -154,14 +158,17 @@ def _find_all(
         sentences = SentenceCache(folder / "library")
         trained, untrained = open_localizer(library), open_training_free(library)
         unfitted = open_training_free(None)
-        for number, query in enumerate(archive.queries, 1):
-            share = (number - 1) / len(archive.queries)
-            progress.update(share, f"finding {number} of {len(archive.queries)}: {query.text}")
-            for way in ways:
+        for number, query in enumerate(asked, 1):
+            progress.update(
+                (number - 1) / len(asked), f"finding {number} of {len(asked)}: {query.text}"
+            )
+            spoken = query in archive.spoken
+            for way in WAYS[-1:] if spoken else ways:
                 request = FindRequest(query.text, limit=5, refine=way.refine)
                 localizer = (trained if way.trained else untrained) if way.fitted else unfitted
-                found[way][query] = find(library, cache, encoder, localizer, request, sentences)
-    return found
+                answers = heard if spoken else found[way]
+                answers[query] = find(library, cache, encoder, localizer, request, sentences)
+    return found, heard
 
 
 def _export(

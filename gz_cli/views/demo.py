@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from index.indexing.progress import IndexSummary
     from index.types import FindResult, Hit, Span
     from model.demo.archive import DemoArchive, DemoQuery, DemoScores
+    from model.demo.spoken import SpokenScores
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,11 @@ class DemoOutcome:
     archive: DemoArchive
     summary: IndexSummary
     answers: dict[DemoQuery, FindResult]
-    """Those of the last of `WAYS`."""
+    """Those of the last of `WAYS`, to queries about pictures and about words."""
     scores: dict[Way, DemoScores]
     """How each way of searching did, those of `WAYS` and `ANY_OTHER`."""
+    spoken: SpokenScores
+    """How the last of `WAYS` did where words are asked for."""
     clips: tuple[ClipResult, ...]
     seconds: dict[str, float]
     """Wall time of each step."""
@@ -115,7 +118,22 @@ def _show_scores(screen: Screen, outcome: DemoOutcome) -> None:
         "In a library as small as this, gz then shows words in place of percentages.",
     ):
         screen.note(line)
+    _show_spoken(screen, outcome)
     screen.result()
+
+
+def _show_spoken(screen: Screen, outcome: DemoOutcome) -> None:
+    """What is said in the videos, asked for alone and beside a picture."""
+    spoken = outcome.spoken
+    rows = [
+        [screen.styled("what is said (subtitles beside the videos)", "bold"), ""],
+        ["somebody's words: first hit right", f"{spoken.words:.0%}"],
+        ["words beside a picture: first hit right", f"{spoken.both:.0%}"],
+        ["right words beside the wrong picture, not found", f"{spoken.half_right:.0%}"],
+        ["words that nobody says, not found", f"{spoken.unsaid:.0%}"],
+    ]
+    screen.result()
+    screen.table(rows)
 
 
 def _title(way: Way) -> str:
@@ -209,6 +227,7 @@ def _fields(outcome: DemoOutcome, seed: int) -> dict[str, Any]:
             for way in WAYS
         ],
         "as_any_other_model": _scores(outcome.scores[ANY_OTHER]),
+        "spoken": asdict(outcome.spoken),
         "seconds": outcome.seconds,
         "clips": len(outcome.clips),
         "clips_verified": sum(clip.verified for clip in outcome.clips),

@@ -10,14 +10,15 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from index.search.query import parse
 from index.types import FindResult, Picture, Span
 
 from .captions import Event, possible, sentence, spans, timeline
 from .lessons import random_cast
+from .questions import DemoQuery as DemoQuery
 from .render import render
+from .spoken import speak, write_subtitles
 from .world import (
     ALL_KINDS,
     FPS,
@@ -52,23 +53,15 @@ class DemoVideo:
 
 
 @dataclass(frozen=True)
-class DemoQuery:
-    """A query and every moment that answers it."""
-
-    text: str
-    path: Path | None
-    """The only video that shows it; None for what never happens."""
-    spans: tuple[Span, ...]
-    kind: Literal["plain", "order", "absent"]
-
-
-@dataclass(frozen=True)
 class DemoArchive:
     """Files on disk with their truth."""
 
     folder: Path
     videos: tuple[DemoVideo, ...]
     queries: tuple[DemoQuery, ...]
+    """About pictures."""
+    spoken: tuple[DemoQuery, ...]
+    """About words, alone or beside a picture."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +156,8 @@ def make_archive(
         watch: Told how many files are done, and of how many.
 
     Returns:
-        Absolute paths with their scripts, and about 70 queries for six videos.
+        Absolute paths with their scripts, and about 70 queries about pictures and 30 about
+        words for six videos, which have their subtitles beside them.
     """
     rng = random.Random(f"archive/{seed}")
     folder = folder.resolve()
@@ -177,7 +171,12 @@ def make_archive(
     for done, (video, states) in enumerate(zip(made, lines, strict=True)):
         watch(done, len(made))
         write_video(video.path, frames_of(states))
-    return DemoArchive(folder, tuple(made), make_queries(rng, made, lines))
+    queries = make_queries(rng, made, lines)
+    lengths_s = {video.path: video.script.duration_s for video in made}
+    cues, spoken = speak(random.Random(f"speech/{seed}"), lengths_s, queries)
+    for path, said in cues.items():
+        write_subtitles(path, said)
+    return DemoArchive(folder, tuple(made), queries, spoken)
 
 
 def told_events(script: Script) -> list[Event]:

@@ -59,6 +59,16 @@ def test_what_any_other_model_would_get_is_shown_beside(
     assert other["lost"] <= 0.1
 
 
+def test_what_is_said_is_found_and_the_wrong_picture_beside_it_is_not(
+    kept: tuple[Path, dict[str, Any], str],
+) -> None:
+    spoken = kept[1]["spoken"]
+    assert spoken["words"] >= 0.85
+    assert spoken["both"] >= 0.6
+    assert spoken["half_right"] >= 0.85
+    assert spoken["unsaid"] >= 0.85
+
+
 def test_its_clips_are_cut_and_verified(kept: tuple[Path, dict[str, Any], str]) -> None:
     folder, result, _ = kept
     assert result["clips"] == result["clips_verified"] == 3
