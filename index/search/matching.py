@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..passages import Word
 from .candidates import WORDS_A_PASSAGE, Place, Sought
-from .wording import NEGATIONS, Term, Token, folded, tokens_of
+from .wording import FUNCTION_WORDS, NEGATIONS, Term, Token, folded, tokens_of
 
 _FORM = 0.85
 """What another form of a word, or a word that only contains it, is worth."""
@@ -34,6 +34,8 @@ class Match:
     """Passage of the place, first character and length of each matched word."""
     covered: float
     """Share of the query's weight that is matched, 0 to 1; other forms count less."""
+    told: float
+    """The same of the words that tell one sentence from another, without "the" and "was"."""
     complete: bool
     """Every word is matched, itself or by another form."""
     phrase: bool
@@ -183,6 +185,7 @@ def _described(
         end_s=end_s,
         matched=tuple((p.passage, p.token.first, p.token.length) for p in chosen),
         covered=sum(weights[word.term] * word.quality for word in best) / total,
+        told=_told(sought, best),
         complete=complete,
         phrase=phrase,
         ordered=pairs / (count - 1) if count > 1 else 1.0,
@@ -191,6 +194,14 @@ def _described(
         confidence=sum(_confidence(place, p) for p in chosen) / len(chosen),
         turned=_turned(sought.terms, [p.token for p in tokens], first, last),
     )
+
+
+def _told(sought: Sought, best: Sequence[_Found]) -> float:
+    """Share of the weight of the words that are in no list of function words; all, if all are."""
+    telling = {k for k, term in enumerate(sought.terms) if term.folded not in FUNCTION_WORDS}
+    telling = telling or set(range(len(sought.terms)))
+    total = sum(sought.weights[k] for k in telling)
+    return sum(sought.weights[w.term] * w.quality for w in best if w.term in telling) / total
 
 
 def _surprise(sought: Sought, best: Sequence[_Found], width: int, phrase: bool) -> float:

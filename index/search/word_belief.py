@@ -15,7 +15,8 @@ from ..passages import Origin
 from .matching import Match
 
 MOST_OF_IT = 0.8
-"""Share of a query's weight below which something else is meant, unless it was misheard."""
+"""Share of the weight of a query's telling words below which something else is meant, unless it
+was misheard."""
 FEATURES = (
     "one",
     "covered",
@@ -41,8 +42,8 @@ class WordBelief:
     """Weights of the logistic combination, one for each of `FEATURES`."""
 
     weights: tuple[float, ...] = (
-        *(-4.32, 3.05, 1.28, 1.38, 0.67, 1.85, 1.27),
-        *(-0.04, 1.30, -3.17, -3.41, 3.62, -5.76, -1.73, -1.23),
+        *(-5.19, 3.75, 1.33, 1.33, 0.63, 1.94, 1.29),
+        *(-0.34, 1.38, -2.93, -2.80, 3.29, -5.61, -1.71, -1.16),
     )
     most: float = 0.99
     """Nothing is surer: what was meant may be another place where the same is said."""
@@ -72,8 +73,8 @@ def features(match: Match, quoted: bool, origin: Origin) -> tuple[float, ...]:
         1 - match.confidence,
         float(origin == "machine"),
         1 - match.covered if origin == "machine" else 0.0,
-        float(match.covered < MOST_OF_IT),
-        float(match.covered < MOST_OF_IT and origin == "machine"),
+        float(match.told < MOST_OF_IT),
+        float(match.told < MOST_OF_IT and origin == "machine"),
         float(match.turned),
         float(quoted and not match.phrase),
         float(len(match.matched) == 1),
