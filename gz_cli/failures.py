@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 from index.errors import GzError, NoSpaceError, UsageError
 
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 UNFORESEEN = 70
+_AGAIN_S = 0.05
 
 
 class Ended(KeyboardInterrupt):
@@ -32,22 +37,38 @@ class Ending:
 def ending_like_ctrl_c() -> Iterator[Ending]:
     """Lets SIGTERM and SIGHUP end what runs inside the block as cleanly as Ctrl-C does.
 
-    A signal that is ignored, as `nohup` does it, stays ignored.
+    A signal that is ignored, as `nohup` does it, stays ignored. One that comes while Python is
+    in a callback, which raises for nobody, comes again a moment later.
     """
     ending = Ending()
+    last = signal.SIGINT
+    told_before = sys.unraisablehook
 
     def end(number: int, frame: FrameType | None) -> None:
-        ending.signal_name = signal.Signals(number).name
+        nonlocal last
+        last = signal.Signals(number)
+        ending.signal_name = last.name
         raise Ended
+
+    def lost(unraisable: Any) -> None:
+        if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+            told_before(unraisable)
+            return
+        number = last if isinstance(unraisable.exc_value, Ended) else signal.SIGINT
+        again = threading.Timer(_AGAIN_S, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
 
     names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     numbers = [getattr(signal, name) for name in names]
     taken = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
     for number in taken:
         signal.signal(number, end)
+    sys.unraisablehook = lost
     try:
         yield ending
     finally:
+        sys.unraisablehook = told_before
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
 

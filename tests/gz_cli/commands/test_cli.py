@@ -234,7 +234,10 @@ def test_json_of_find_is_one_versioned_document(archive: Archive) -> None:
     ran = archive.run("find", "a red door", "--threshold", "0", "--json")
     document = json.loads(ran.out)
     assert (document["version"], document["type"], document["found"]) == (1, "find", True)
-    assert document["searched"] == {"videos": 2, "frames": 14, "seconds": pytest.approx(14, abs=1)}
+    searched = document["searched"]
+    assert (searched["videos"], searched["frames"]) == (2, 14)
+    assert searched["seconds"] == pytest.approx(14, abs=1)
+    assert (searched["sight"], searched["speech"], searched["screen"]) == (2, 0, 0)
     for rank, hit in enumerate(document["hits"], start=1):
         assert hit["rank"] == rank
         assert 0 <= hit["start_s"] < hit["end_s"] <= hit["duration_s"]
@@ -563,7 +566,7 @@ def test_a_threshold_that_is_no_share_is_named(tmp_path: Path, share: str) -> No
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["find", "--json"], "Missing argument 'QUERY'."),
+        (["find", "--json"], "The query is empty."),
         (["find", "a dog", "--json", "--threshold", "nan"], "'nan' is not a number from 0 to 1"),
         (["find", "a dog", "-k", "many", "--json"], "valid integer"),
         (["find", "a dog", "--frobnicate", "--json"], "No such option: --frobnicate"),

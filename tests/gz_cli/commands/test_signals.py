@@ -6,12 +6,15 @@ import os
 import pty
 import signal
 import subprocess
+import time
+import weakref
 from pathlib import Path
 
 import pytest
 from media_factory import colour_video
 from terminal import GZ, environment, run
 
+from gz_cli.failures import ending_like_ctrl_c
 from index.store.library import Library
 
 
@@ -81,3 +84,22 @@ def test_a_terminal_that_is_closed_ends_the_run_cleanly(videos: Path, tiny_model
         process.send_signal(signal.SIGHUP)
     assert process.wait(timeout=60) == 130
     assert run("index", videos, "--model", tiny_model, library=library).code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_comes_in_a_callback_comes_again(number: signal.Signals) -> None:
+    """An exception raised there is told to nobody, and the run went on to its end."""
+
+    class Thing:
+        pass
+
+    def run_to_the_end() -> None:
+        thing = Thing()
+        watched = weakref.ref(thing, lambda _: signal.raise_signal(number))
+        del thing
+        assert watched() is None
+        time.sleep(20)
+
+    with ending_like_ctrl_c() as ending, pytest.raises(KeyboardInterrupt):
+        run_to_the_end()
+    assert ending.signal_name == ("SIGTERM" if number is signal.SIGTERM else "")

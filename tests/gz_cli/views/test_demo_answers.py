@@ -12,6 +12,7 @@ from gz_cli.views.demo import ANY_OTHER, WAYS, DemoOutcome, show_intro, show_out
 from gz_cli.views.render import Screen
 from index.types import FindRequest, FindResult, Hit, Span
 from model.demo.archive import DemoQuery, DemoScores
+from model.demo.spoken import SpokenScores
 
 SCORES = DemoScores(47, 20, 0.94, 0.94, 1.0, 0.9, 0.06, 0.14)
 OTHER = DemoScores(47, 20, 0.72, 0.61, 1.0, 0.43, 0.02, 0.3)
@@ -42,7 +43,9 @@ def outcome() -> DemoOutcome:
     invented = DemoQuery("a blue egg", None, (), "absent")
     answers[invented] = answer(invented, (TRUTH.name, span))
     scores = dict.fromkeys(WAYS, SCORES) | {ANY_OTHER: OTHER}
-    return DemoOutcome(cast(Any, None), cast(Any, None), answers, scores, (), {"find": 40.0})
+    spoken = SpokenScores(1.0, 0.83, 0.9, 0.88)
+    steps = {"find": 40.0}
+    return DemoOutcome(cast(Any, None), cast(Any, None), answers, scores, spoken, (), steps)
 
 
 @pytest.mark.parametrize("every", [False, True])

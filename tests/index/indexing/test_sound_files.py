@@ -15,7 +15,6 @@ from reading import PatchReader
 from spoken import write_sound
 from tones import ToneTranscriber, tones
 
-from index.errors import NothingIndexedError
 from index.indexing.check import check
 from index.indexing.indexer import index_paths
 from index.indexing.progress import IndexOptions, IndexSummary
@@ -83,7 +82,7 @@ def test_where_speech_is_transcribed_sound_is_part_of_the_library(home: Home) ->
     assert set(map(tuple, said.values())) == {("she never signed",)}
     assert (rows["a.mp3"].status, rows["a.mp3"].frames, rows["a.mp3"].width) == ("indexed", 0, 0)
     assert rows["a.mp3"].duration_s == pytest.approx(6.97, abs=0.1)
-    assert find_red(home.library) == 1, "pictures are searched as if there were no sound"
+    assert find_red(home.library) == 7, "words of sound are searched beside pictures"
     assert check(home.library) == []
     again = home.index(speech=True)
     assert (again.indexed, again.unchanged, again.transcribed) == (0, 7, 0)
@@ -216,8 +215,7 @@ def test_screens_of_sound_are_not_looked_at(home: Home) -> None:
     assert home.said() == {"a.mp3": ["she never signed"]}
 
 
-def test_an_archive_of_sound_alone_has_a_plain_answer_for_pictures(home: Home) -> None:
+def test_an_archive_of_sound_alone_is_searched_by_its_words(home: Home) -> None:
     sound(home.videos / "a.mp3")
     home.index(speech=True)
-    with pytest.raises(NothingIndexedError, match="no indexed video to search"):
-        find_red(home.library)
+    assert find_red(home.library) == 1

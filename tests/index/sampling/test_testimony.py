@@ -59,7 +59,7 @@ def test_a_transcript_without_times_waits_for_what_is_heard(video: Path) -> None
     video.with_suffix(".txt").write_text(ascii_transcript(LINES, "amicus"))
     (failure,) = read(video).failures
     assert failure.waits
-    assert "cannot be placed in the video yet; transcribe the video with gz" in failure.reason
+    assert "cannot be placed in the video yet. Transcribe the video with gz index" in failure.reason
     words = " ".join(line.body for line in SPOKEN).split()
     each_s = LENGTH_S / len(words)
     heard = tuple(HeardWord(w, n * each_s, (n + 1) * each_s) for n, w in enumerate(words))
