@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from index.errors import ModelError
-from index.strict_json import read_json
+from index.text.strict_json import read_json
 
 if TYPE_CHECKING:
     from model.grounding.standing import Standing

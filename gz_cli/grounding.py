@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from index.errors import ModelError
-from index.strict_json import read_json
+from index.text.strict_json import read_json
 
 from .views.render import Screen
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from index.timecode import parse_time
+from index.text.timecode import parse_time
 
 
 @dataclass

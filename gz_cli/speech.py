@@ -156,7 +156,7 @@ def remembered_speech(library_dir: Path) -> tuple[str | None, str]:
     Raises:
         ModelError: What is remembered cannot be read.
     """
-    from index.strict_json import read_json
+    from index.text.strict_json import read_json
 
     path = library_dir / REMEMBERED
     try:

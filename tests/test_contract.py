@@ -127,8 +127,6 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
             "errors.py",
             "files.py",
             "failpoints.py",
-            "strict_json.py",
-            "timecode.py",
             "__init__.py",
         },
     ),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from index.errors import UsageError
-from index.timecode import parse_time
+from index.text.timecode import parse_time
 
 from .shell_requests import share, whole_hits
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from index.errors import UsageError
 from index.search.fields import with_fields
-from index.strict_json import NotStrictJson, check, parse
-from index.timecode import parse_time
+from index.text.strict_json import NotStrictJson, check, parse
+from index.text.timecode import parse_time
 
 if TYPE_CHECKING:
     from index.types import FindRequest

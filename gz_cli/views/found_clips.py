@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from index.errors import UsageError
-from index.strict_json import LIMITS, NotStrictJson, check, parse
+from index.text.strict_json import LIMITS, NotStrictJson, check, parse
 
 from .render import JSON_VERSION
 

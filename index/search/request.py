@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..errors import UsageError
-from ..strict_json import unusable
+from ..text.strict_json import unusable
 from ..types import FindRequest
 from .clock_time import ClockTime
 

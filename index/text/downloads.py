@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import Any
 
 from ..errors import TextError
-from ..strict_json import NotStrictJson, read_json
 from .chapters import Chapter
+from .strict_json import NotStrictJson, read_json
 
 _MOST_CHAPTERS = 10_000
 _FIRST_CHOICE = "vtt"

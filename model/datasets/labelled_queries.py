@@ -16,8 +16,8 @@ from typing import Any
 
 from index.errors import UsageError
 from index.search.request import check_request
-from index.strict_json import NotStrictJson, read_json, unusable
-from index.timecode import parse_time
+from index.text.strict_json import NotStrictJson, read_json, unusable
+from index.text.timecode import parse_time
 from index.types import FindRequest, Span
 
 from .records import Problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from index.errors import ModelError
-from index.strict_json import read_json
+from index.text.strict_json import read_json
 
 from .presence import CALIBRATION_NAME, PresenceCalibration
 from .standing import Standing, standing_from_json

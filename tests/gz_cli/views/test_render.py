@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from gz_cli.views.find import sureness
 from gz_cli.views.render import Look, Progress, Screen, display_safe, path_fields, shell_quoted
 from gz_cli.views.timecode import clock, clock_ms, clock_range, spoken_length
-from index.timecode import parse_time
+from index.text.timecode import parse_time
 
 HOSTILE = [
     b"two\nlines.mp4",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.strict_json import Limits, NotStrictJson, read_json
+from index.text.strict_json import Limits, NotStrictJson, read_json
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=20)
